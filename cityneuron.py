@@ -1,0 +1,99 @@
+"""The front door: `cityneuron` mounts the commands of each part and imports a part only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from typer.core import TyperGroup
+
+from edge.model.errors import CityError
+
+# command -> (module, attribute, what the list of commands says)
+PARTS: dict[str, tuple[str, str, str]] = {
+    "up": ("cityneuron_up", "up", "Run the whole city here: broker, gateway, cloud, a simulated district."),
+    "ledger": ("gateway.cli", "ledger", "Account for every reading."),
+    "quarantine": ("gateway.cli", "quarantine_app", "See what could not be stored, and why."),
+    "gateway": ("gateway.cli", "app", "Run a gateway."),
+    "cloud": ("cloud.cli", "app", "Run the cloud: registry, store, API, wall."),
+    "replay": ("simulators.cli", "replay", "Publish recorded data as nodes."),
+    "fleet": ("simulators.cli", "fleet", "Run a simulated district against a broker."),
+    "dashboards": ("dashboards.cli", "app", "Build and push Grafana dashboards."),
+}
+
+
+class FrontDoor(TyperGroup):
+    """The group of all commands; a part is imported when one of its commands is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the commands in the order of the table."""
+        return list(PARTS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import the part of a command and return the command."""
+        if cmd_name not in PARTS:
+            return None
+        module, attribute, summary = PARTS[cmd_name]
+        if _only_listing():
+            return typer.main.get_command(_placeholder(summary))
+        try:
+            part = getattr(importlib.import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            raise CityError(
+                f"`cityneuron {cmd_name}` needs {error.name}, which is not installed",
+                remedy=f"pip install 'cityneuron[{_extra(module)}]'",
+            ) from None
+        if not isinstance(part, typer.Typer):
+            alone = typer.Typer(add_completion=False)
+            alone.command(cmd_name)(part)
+            part = alone
+        command = typer.main.get_command(part)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(cls=FrontDoor, no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def front_door() -> None:
+    """City Neuron 城市神经元: a sensor network in which every reading is accounted for."""
+
+
+def main() -> None:
+    """Run the command line; an error of ours becomes one line of advice and exit code 1."""
+    try:
+        app()
+    except CityError as error:
+        console = Console(stderr=True, highlight=False)
+        console.print(f"[bold red]error:[/] {escape(error.message)}", soft_wrap=True)
+        if error.remedy:
+            console.print(f"[bold]  try:[/] {escape(error.remedy)}", soft_wrap=True)
+        if os.environ.get("CITYNEURON_TRACEBACK"):
+            raise
+        sys.exit(1)
+
+
+def _only_listing() -> bool:
+    """Tell whether only names and summaries are wanted, so that nothing needs to be imported."""
+    return sys.argv[1:] in ([], ["--help"]) and "_CITYNEURON_COMPLETE" not in os.environ
+
+
+def _placeholder(summary: str) -> typer.Typer:
+    """Return a command that has a name and a summary only, for the list of commands."""
+    listed = typer.Typer(add_completion=False)
+    listed.command(help=summary)(lambda: None)
+    return listed
+
+
+def _extra(module: str) -> str:
+    return {"cityneuron_up": "up"}.get(module, module.split(".")[0])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,13 @@
+#!/bin/sh
+# Start the broker in its container: fill in the configuration, see to the gateways' account, run.
+# Accounts live beside the data and survive updates; a node gets one with deploy/node-account.sh.
+set -eu
+umask 077
+here=$(dirname "$0")
+export MQTT_PASSWORD_FILE="$MQTT_DATA_DIR/passwords"
+export MQTT_ACL_FILE="$MQTT_DATA_DIR/acl.conf"
+touch "$MQTT_PASSWORD_FILE"
+mosquitto_passwd -b "$MQTT_PASSWORD_FILE" gateway_account "$MQTT_GATEWAY_PASSWORD"
+cp "$here/acl.conf" "$MQTT_ACL_FILE"
+sh "$here/../render.sh" "$here/mosquitto.conf" >"$MQTT_DATA_DIR/mosquitto.conf"
+exec mosquitto -c "$MQTT_DATA_DIR/mosquitto.conf"

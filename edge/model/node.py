@@ -1,0 +1,89 @@
+"""Who a node is and where it stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NewType
+
+from edge.model.errors import ConfigError, IdentityError
+
+NodeId = NewType("NodeId", str)
+
+_NODE_ID = re.compile(r"[a-z][a-z0-9-]{2,31}\Z")
+
+
+def node_id(text: str) -> NodeId:
+    """Return `text` as a node id (3 to 32 of a-z, 0-9 and '-', a letter first), or raise IdentityError."""
+    if not _NODE_ID.match(text):
+        raise IdentityError(
+            f"not a node id: {text[:64]!r}", remedy="use 3 to 32 of a-z, 0-9 and '-', beginning with a letter"
+        )
+    return NodeId(text)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Node:
+    """A registered node: its kind, its names for people, its place (WGS 84, degrees) and its gateway."""
+
+    id: NodeId
+    kind: str
+    label_en: str
+    label_zh: str
+    site: str
+    district: str
+    lat: float | None = None
+    lon: float | None = None
+    gateway: str | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the node as the HTTP API and node files write it."""
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "label": {"en": self.label_en, "zh": self.label_zh},
+            "site": self.site,
+            "district": self.district,
+            "lat": self.lat,
+            "lon": self.lon,
+            "gateway": self.gateway,
+        }
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, object]) -> Node:
+        """Read what `to_dict` writes; raise ConfigError naming the field that is wrong."""
+        ident = node_id(_text(row, "id", "(node)"))
+        label = row.get("label") or {}
+        if not isinstance(label, Mapping):
+            raise ConfigError(f"node {ident}: label is not a table", remedy='write {"en": ..., "zh": ...}')
+        english = str(label.get("en") or ident)
+        return cls(
+            id=ident,
+            kind=_text(row, "kind", ident),
+            label_en=english,
+            label_zh=str(label.get("zh") or english),
+            site=_text(row, "site", ident, default=ident),
+            district=_text(row, "district", ident, default="city"),
+            lat=_degrees(row, "lat", ident, 90.0),
+            lon=_degrees(row, "lon", ident, 180.0),
+            gateway=_text(row, "gateway", ident, default="") or None,
+        )
+
+
+def _text(row: Mapping[str, object], key: str, who: str, default: str | None = None) -> str:
+    value = row.get(key)
+    if value is None and default is not None:
+        return default
+    if not isinstance(value, str) or len(value) > 128 or any(ord(c) < 32 for c in value):
+        raise ConfigError(f"node {who}: {key} is missing or no plain text", remedy=f"set {key} to a short text")
+    return value
+
+
+def _degrees(row: Mapping[str, object], key: str, who: str, limit: float) -> float | None:
+    value = row.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -limit <= value <= limit:
+        raise ConfigError(f"node {who}: {key} is not within ±{limit:g}", remedy="give degrees, WGS 84")
+    return float(value)

@@ -1,0 +1,1 @@
+"""How nodes, gateways and stores speak: topics, native payloads, line protocol. Pure functions."""

@@ -1,0 +1,137 @@
+"""The gateway put together: source -> inbox -> commit -> journal -> forward -> sink, and its watchers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import statistics
+import time
+from collections import deque
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+from edge.model.errors import CityError
+from edge.model.node import Node, node_id
+from gateway.arrival import Inbox
+from gateway.commit import Committer
+from gateway.config import GatewayConfig
+from gateway.forward import Forwarder
+from gateway.health import Health, HealthSampler
+from gateway.journal import Journal
+from gateway.ledger import Counts, Ledger, account
+from gateway.roster import Roster, nodes_from_file
+from gateway.sinks.line_http import LineHttpSink
+from gateway.sources.mqtt import MqttSource
+from gateway.uplink import Uplink
+
+log = logging.getLogger(__name__)
+
+JOURNAL = "journal.db"
+RETRY_COMMIT_S = 1.0
+
+
+class Gateway:
+    """One gateway. Make it within a running event loop, then `run` it."""
+
+    def __init__(self, config: GatewayConfig) -> None:
+        self.config = config
+        self.ledger = Ledger()
+        self.inbox = Inbox(config.commit.inbox_messages)
+        self.roster = _first_roster(config)
+        self.source = MqttSource(config.mqtt, config.gateway.id, self.inbox)
+        self.sink = LineHttpSink(config.store)
+        self.journal = Journal(config.gateway.data_dir / JOURNAL)
+        self.journal.load(self.ledger)
+        known = [Node.from_dict(json.loads(record)) for record in self.journal.roster()]
+        if known:
+            self.roster.replace(known)
+        self.committer = Committer(self.journal, self.ledger, self.roster)
+        self.forwarder = Forwarder(self.journal, self.ledger, self.sink, config.forward)
+        self._commits_ms: deque[float] = deque(maxlen=500)
+        self._oldest_ms: int | None = None
+
+    async def run(self, started: asyncio.Event | None = None) -> None:
+        """Work until cancelled. Whatever is not acknowledged by then comes again."""
+        boot = await self.journal.next_boot()
+        sampler = HealthSampler(self.config.gateway.id, boot, version("cityneuron"), self.inbox)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.source.run(), name="mqtt")
+                tasks.create_task(self._commit(), name="commit")
+                tasks.create_task(self._ask_again(), name="ask-again")
+                tasks.create_task(self.forwarder.run(), name="forward")
+                tasks.create_task(sampler.run(self.health), name="health")
+                if self.config.cloud.url:
+                    tasks.create_task(self._uplink(), name="uplink")
+                if started is not None:
+                    started.set()
+        finally:
+            await self.sink.close()
+            self.journal.close()
+
+    def accounts(self) -> dict[str, Counts]:
+        """Return the account of every node, as of now."""
+        return account(self.ledger.streams.items(), self.ledger.strays, self.journal.queued)
+
+    def health(self) -> Health:
+        """Return the gateway's own measurements, by quantity of the kind `gateway`."""
+        oldest_ms = self._oldest_ms
+        return {
+            "queue_readings": sum(self.journal.queued.values()),
+            "quarantined_readings": self.journal.quarantined,
+            "missing_readings": sum(counts.missing for counts in self.accounts().values()),
+            "backlog_age_s": 0.0 if oldest_ms is None else max(0.0, time.time() - oldest_ms / 1000),
+            "commit_ms": statistics.median(self._commits_ms) if self._commits_ms else 0.0,
+        }
+
+    def status(self) -> dict[str, Any]:
+        """Return health with the state of the connections, for people."""
+        return {
+            **self.health(),
+            "broker": self.source.trouble or "ok",
+            "store": self.forwarder.trouble or "ok",
+            "nodes": len(self.roster),
+        }
+
+    async def _commit(self) -> None:
+        while True:
+            batch = await self.inbox.take(self.config.commit.most_messages)
+            began = time.perf_counter()
+            try:
+                await self.committer.take(batch, self.source)
+            except CityError as error:
+                log.error("%s; nothing is acknowledged, tried again every %g s", error, RETRY_COMMIT_S)
+                self.inbox.put_back(batch)
+                await asyncio.sleep(RETRY_COMMIT_S)
+            else:
+                self._commits_ms.append((time.perf_counter() - began) * 1000)
+
+    async def _ask_again(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            self.committer.acknowledge(self.committer.gaps(), self.source)
+            self._oldest_ms = await self.journal.oldest_ms()
+
+    async def _uplink(self) -> None:
+        uplink = Uplink(self.config.cloud, self.config.gateway.id, self.journal, self.roster)
+        await uplink.run(self.accounts, self.status, self.committer.forget_intakes)
+
+
+def _first_roster(config: GatewayConfig) -> Roster:
+    """Return the nodes of the configuration; the gateway itself is always one of them."""
+    me = config.gateway
+    own = Node(
+        id=node_id(me.id), kind="gateway", label_en=me.id, label_zh=me.id, site=me.site, district=me.district
+    )
+    listed = nodes_from_file(config.nodes.file) if config.nodes.file else []
+    return Roster([own, *listed], admit_any=config.nodes.admit_any, district=me.district)
+
+
+async def run_gateway(config: GatewayConfig, started: Callable[[Gateway], None] | None = None) -> None:
+    """Make and run a gateway until cancelled."""
+    gateway = Gateway(config)
+    if started is not None:
+        started(gateway)
+    await gateway.run()

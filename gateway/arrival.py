@@ -1,0 +1,64 @@
+"""What comes in: one message, with what its source needs to acknowledge it later."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message as it came, its time of arrival and the source's own mark (for MQTT: connection and id)."""
+
+    topic: str
+    payload: bytes
+    time_ms: int
+    mark: tuple[int, int] | None = None
+
+
+class Source(Protocol):
+    """Where messages come from. `settle` is called after their commit is on disk, never before."""
+
+    def settle(self, arrivals: list[Arrival]) -> None:
+        """Acknowledge the messages to the transport."""
+
+    def send(self, topic: str, payload: bytes) -> None:
+        """Send a message down, best effort: what gets lost is said again at the next occasion."""
+
+
+class Inbox:
+    """Messages waiting for the next commit; what arrives during one commit shares the next."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._waiting: deque[Arrival] = deque()
+        self._filled = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def full(self) -> bool:
+        """Tell whether sources should stop reading for a while."""
+        return len(self._waiting) >= self.limit
+
+    def put(self, arrival: Arrival) -> None:
+        """Take a message."""
+        self._waiting.append(arrival)
+        self._filled.set()
+
+    async def take(self, most: int) -> list[Arrival]:
+        """Wait for the first message and return up to `most` of them."""
+        await self._filled.wait()
+        waiting = self._waiting
+        batch = [waiting.popleft() for _ in range(min(most, len(waiting)))]
+        if not waiting:
+            self._filled.clear()
+        return batch
+
+    def put_back(self, batch: list[Arrival]) -> None:
+        """Return a batch whose commit failed to the head of the queue."""
+        self._waiting.extendleft(reversed(batch))
+        self._filled.set()

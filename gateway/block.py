@@ -1,0 +1,65 @@
+"""Blocks: the lines of one commit, ready to send, with a manifest that says which readings they are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Consecutive readings of one stream, a line each, in the order of the block's lines."""
+
+    node: str
+    boot: int
+    first: int
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Block:
+    """Lines to forward. `oldest_ms` is when the first of them arrived; `times_ms` are their event times, kept
+    in memory only, to tell how long a reading took to the store."""
+
+    id: int
+    lines: list[str]
+    manifest: list[Entry]
+    oldest_ms: int
+    times_ms: list[int] = field(default_factory=list)
+
+    def entry_of(self, line: int) -> tuple[Entry, int]:
+        """Return the manifest entry of a line and the reading's number."""
+        at = 0
+        for entry in self.manifest:
+            if line < at + entry.count:
+                return entry, entry.first + line - at
+            at += entry.count
+        raise IndexError(line)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quarantined:
+    """Something that cannot be stored, kept with its reason: `readings` is how many it stands for.
+
+    Without a boot it is a stray: a message that could not be read far enough to number it.
+    """
+
+    time_ms: int
+    node: str
+    reason: str
+    detail: str
+    topic: str
+    payload: bytes
+    boot: int | None = None
+    seq: int | None = None
+    readings: int = 1
+
+
+def manifest_bytes(manifest: list[Entry]) -> bytes:
+    """Return the manifest as it is stored."""
+    return json.dumps([[e.node, e.boot, e.first, e.count] for e in manifest], separators=(",", ":")).encode()
+
+
+def manifest_from(data: bytes) -> list[Entry]:
+    """Read a stored manifest."""
+    return [Entry(*row) for row in json.loads(data)]

@@ -1,0 +1,128 @@
+"""The gateway's commands: `gateway run`, `ledger`, `quarantine list`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from edge.shell import run_service
+from gateway.app import JOURNAL, run_gateway
+from gateway.config import load_config
+from gateway.ledger import Counts
+from gateway.statement import ledger_document, read_accounts, read_quarantine
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+quarantine_app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+DataOption = Annotated[
+    Path, typer.Option("--data", envvar="CITYNEURON_DATA", help="The data folder of `up`, or a gateway's own.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+@app.callback()
+def gateway() -> None:
+    """Run a gateway."""
+
+
+@quarantine_app.callback()
+def quarantine() -> None:
+    """See what could not be stored, and why."""
+
+
+_COLUMNS = ("produced", "stored", "queued", "dropped", "quarantined", "missing")
+
+
+@app.command("run")
+def run(
+    config: Annotated[Path, typer.Option("--config", help="gateway.toml; see gateway/gateway.sample.toml.")],
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log more.")] = False,
+) -> None:
+    """Run one gateway until Ctrl-C or SIGTERM."""
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    asyncio.run(run_service(run_gateway(load_config(config))))
+
+
+def ledger(
+    data: DataOption = Path("city-data"),
+    node: Annotated[str | None, typer.Option("--node", help="Only this node.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Account for every reading: produced = stored + queued + dropped + quarantined + missing."""
+    accounts = read_accounts(journal_in(data))
+    if node is not None:
+        accounts = {name: counts for name, counts in accounts.items() if name == node}
+    if as_json:
+        typer.echo(json.dumps(ledger_document(accounts)))
+        return
+    table = Table(title="Ledger", caption="produced = stored + queued + dropped + quarantined + missing")
+    table.add_column("node", no_wrap=True)
+    for name in _COLUMNS:
+        table.add_column(name, justify="right")
+    table.add_column("balanced", justify="center")
+    for name, counts in sorted(accounts.items()):
+        _add(table, name, counts)
+    table.add_section()
+    _add(table, f"all {len(accounts)}", sum(accounts.values(), Counts()))
+    Console().print(table)
+
+
+@quarantine_app.command("list")
+def quarantine_list(
+    data: DataOption = Path("city-data"),
+    node: Annotated[str | None, typer.Option("--node", help="Only this node.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many, the newest first.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List what is quarantined: reason, node, time and bytes."""
+    count, entries = read_quarantine(journal_in(data), limit, node)
+    if as_json:
+        rows = [{**entry, "payload": entry["payload"].hex()} for entry in entries]
+        typer.echo(json.dumps({"count": count, "entries": rows}))
+        return
+    console = Console()
+    if not count:
+        console.print("Nothing is quarantined.")
+        return
+    table = Table(title=f"Quarantine: {count} entries, the newest {len(entries)}")
+    for name in ("id", "time (UTC)", "node", "reason", "detail", "readings", "bytes"):
+        table.add_column(name, overflow="fold", justify="right" if name in ("id", "readings") else "left")
+    for entry in entries:
+        when = datetime.fromtimestamp(entry["time_ms"] / 1000, UTC)
+        data_hex = entry["payload"][:16].hex(" ") + (" …" if len(entry["payload"]) > 16 else "")
+        table.add_row(
+            str(entry["id"]),
+            f"{when:%m-%d %H:%M:%S}",
+            entry["node"],
+            entry["reason"],
+            _printable(entry["detail"]),
+            str(entry["readings"]),
+            data_hex,
+        )
+    console.print(table, markup=False)
+
+
+def journal_in(data: Path) -> Path:
+    """Return the journal of a data folder, be it that of `up` or a gateway's own."""
+    own = data / JOURNAL
+    return own if own.exists() else data / "gateway" / JOURNAL
+
+
+def _add(table: Table, name: str, counts: Counts) -> None:
+    row = [f"{value:,}" for value in counts.to_dict().values()]
+    table.add_row(name, *row, "✓" if counts.balanced else "[red]✗[/red]")
+
+
+def _printable(text: str) -> str:
+    shown = "".join(c if c.isprintable() else "·" for c in text[:120])
+    return shown.replace("[", "\\[")

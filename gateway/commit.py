@@ -1,0 +1,218 @@
+"""The one commit: messages -> ledger, lines, quarantine in one transaction; then the acknowledgements."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+
+import cbor2
+
+from edge.model.errors import CityError, IdentityError, WireError
+from edge.model.quality import Clock
+from edge.protocol.topics import Leaf, parse_topic, topic
+from edge.protocol.wire import (
+    Ack,
+    Birth,
+    Pack,
+    decode_birth,
+    decode_death,
+    decode_pack,
+    encode_ack,
+    encode_pack,
+)
+from gateway.arrival import Arrival, Source
+from gateway.block import Entry, Quarantined
+from gateway.intake import Intake, check_birth
+from gateway.journal import Change, Journal
+from gateway.ledger import Ledger, StreamKey
+from gateway.roster import Roster
+
+log = logging.getLogger(__name__)
+
+NOBODY = "-"  # the account of messages whose topic names no node
+ASK_AGAIN_AFTER_S = 3.0
+ASK_AT_MOST = 64
+
+
+class Committer:
+    """Takes batches; owns what is known of nodes' schemas. Not reentrant: one batch at a time."""
+
+    def __init__(
+        self, journal: Journal, ledger: Ledger, roster: Roster, now: Callable[[], float] = time.time
+    ) -> None:
+        self._journal = journal
+        self._ledger = ledger
+        self._roster = roster
+        self._now = now
+        self._births: dict[tuple[str, int], Birth] = {}
+        self._intakes: dict[tuple[str, int], Intake] = {}
+        self._asked_s: dict[StreamKey, float] = {}
+        self._gap_since_s: dict[StreamKey, float] = {}
+        self.alive: dict[str, int] = {}
+        for payload in journal.births():
+            birth = decode_birth(payload)
+            self._births[birth.node, birth.schema] = birth
+
+    def forget_intakes(self) -> None:
+        """The roster changed: tags are read anew."""
+        self._intakes.clear()
+
+    async def take(self, batch: list[Arrival], source: Source) -> None:
+        """Commit a batch and acknowledge it. On JournalError nothing is changed, nothing acknowledged."""
+        change, heard = self._digest(batch)
+        change.streams = self._ledger.dirty()
+        try:
+            await self._journal.commit(change)
+        except CityError:
+            self._ledger.rollback()
+            raise
+        self._ledger.settle()
+        for entry in change.quarantined:
+            self._ledger.count_quarantined(entry.node, entry.boot, entry.readings)
+        source.settle(batch)
+        self.acknowledge(heard, source)
+
+    def acknowledge(self, streams: Iterable[StreamKey], source: Source) -> None:
+        """Tell nodes up to where their readings are safe here, and which are wanted again."""
+        now_s = self._now()
+        for key in streams:
+            stream = self._ledger.streams[key]
+            ack = Ack(key[1], stream.upto(), self._wanted(key, now_s))
+            source.send(topic(key[0], Leaf.ACK), encode_ack(ack))
+
+    def gaps(self) -> list[StreamKey]:
+        """Return the streams with a gap that has lasted long enough to be asked for (again)."""
+        now_s = self._now()
+        return [
+            key
+            for key, since_s in self._gap_since_s.items()
+            if now_s - since_s >= ASK_AGAIN_AFTER_S and now_s - self._asked_s.get(key, 0) >= ASK_AGAIN_AFTER_S
+        ]
+
+    def _wanted(self, key: StreamKey, now_s: float) -> tuple[tuple[int, int], ...]:
+        holes = self._ledger.streams[key].awaited()
+        if not holes:
+            self._gap_since_s.pop(key, None)
+            self._asked_s.pop(key, None)
+            return ()
+        since_s = self._gap_since_s.setdefault(key, now_s)
+        if now_s - since_s < ASK_AGAIN_AFTER_S or now_s - self._asked_s.get(key, 0) < ASK_AGAIN_AFTER_S:
+            return ()
+        self._asked_s[key] = now_s
+        return tuple((first, end - 1) for first, end in holes[:ASK_AT_MOST])
+
+    def _digest(self, batch: list[Arrival]) -> tuple[Change, dict[StreamKey, None]]:
+        change = Change(oldest_ms=batch[0].time_ms)
+        heard: dict[StreamKey, None] = {}
+        for arrival in batch:
+            node = NOBODY
+            try:
+                node, leaf = parse_topic(arrival.topic)
+                if leaf is Leaf.BIRTH:
+                    self._birth(node, arrival, change, heard)
+                elif leaf in (Leaf.DATA, Leaf.REPLAY):
+                    self._pack(node, decode_pack(arrival.payload), arrival, change, heard)
+                elif leaf is Leaf.DEATH and decode_death(arrival.payload).boot == self.alive.get(node):
+                    del self.alive[node]  # a will of an older boot says nothing
+            except WireError as error:
+                change.quarantined.append(_stray(arrival, node, error.reason, error.detail))
+            except IdentityError as error:
+                change.quarantined.append(_stray(arrival, node, "bad_topic", error.message))
+        return change, heard
+
+    def _birth(self, node: str, arrival: Arrival, change: Change, heard: dict[StreamKey, None]) -> None:
+        if not arrival.payload:  # a retained birth was cleared: the node is retired
+            return
+        birth = decode_birth(arrival.payload)
+        check_birth(birth, node)
+        if self._roster.find(node, birth.kind) is None:
+            raise WireError("unregistered", f"no node {node} is registered")
+        key = (node, birth.schema)
+        if self._births.get(key) != birth:
+            change.births.append((node, birth.schema, arrival.payload))
+            self._births[key] = birth
+            self._intakes.pop(key, None)
+        self.alive[node] = birth.boot
+        self._ledger.announce(node, birth.boot, birth.next_seq, birth.oldest)
+        heard[node, birth.boot] = None
+
+    def _pack(
+        self, node: str, pack: Pack, arrival: Arrival, change: Change, heard: dict[StreamKey, None]
+    ) -> None:
+        fresh = self._ledger.claim(node, pack.boot, pack.seq0, len(pack.rows))
+        heard[node, pack.boot] = None
+        for first, end in fresh:
+            intake, reason, detail = self._intake(node, pack.schema)
+            if intake is None:
+                change.quarantined.append(_part(arrival, node, pack, first, end, reason, detail))
+                continue
+            start = first
+            for taken in intake.read(pack, first, end, arrival.time_ms):
+                if taken.reason:
+                    _enter(change, node, pack.boot, start, taken.seq)
+                    start = taken.seq + 1
+                    change.quarantined.append(
+                        _part(arrival, node, pack, taken.seq, start, taken.reason, taken.detail)
+                    )
+                else:
+                    change.lines.append(taken.line)
+                    change.times_ms.append(taken.t_ms if pack.clock is Clock.SYNCED else 0)
+            _enter(change, node, pack.boot, start, end)
+
+    def _intake(self, node: str, schema: int) -> tuple[Intake | None, str, str]:
+        key = (node, schema)
+        intake = self._intakes.get(key)
+        if intake is None:
+            birth = self._births.get(key)
+            registered = self._roster.find(node, birth.kind if birth else "")
+            if registered is None:
+                return None, "unregistered", f"no node {node} is registered"
+            if birth is None:
+                return None, "unknown_schema", f"node {node} announced no schema {schema}"
+            intake = self._intakes[key] = Intake(registered, birth)
+        return intake, "", ""
+
+
+def _enter(change: Change, node: str, boot: int, first: int, end: int) -> None:
+    """Note lines of [first, end) in the manifest, joined with the entry before where they follow it."""
+    if first == end:
+        return
+    last = change.manifest[-1] if change.manifest else None
+    if last and (last.node, last.boot, last.first + last.count) == (node, boot, first):
+        change.manifest[-1] = Entry(node, boot, last.first, last.count + end - first)
+    else:
+        change.manifest.append(Entry(node, boot, first, end - first))
+
+
+def _stray(arrival: Arrival, node: str, reason: str, detail: str) -> Quarantined:
+    return Quarantined(
+        time_ms=arrival.time_ms,
+        node=node,
+        reason=reason,
+        detail=detail,
+        topic=arrival.topic,
+        payload=arrival.payload,
+    )
+
+
+def _part(
+    arrival: Arrival, node: str, pack: Pack, first: int, end: int, reason: str, detail: str
+) -> Quarantined:
+    """Keep the readings [first, end) of a pack as a pack of their own, so that they can be taken in later."""
+    rows = pack.rows[first - pack.seq0 : end - pack.seq0]
+    try:
+        payload = encode_pack(Pack(pack.schema, pack.boot, first, pack.t0_ms, pack.clock, rows))
+    except (cbor2.CBORError, ValueError, TypeError):  # what came cannot be said again: keep it whole
+        payload = arrival.payload
+    return Quarantined(
+        time_ms=arrival.time_ms,
+        node=node,
+        reason=reason,
+        detail=detail,
+        topic=arrival.topic,
+        payload=payload,
+        boot=pack.boot,
+        seq=first,
+        readings=end - first,
+    )

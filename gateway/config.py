@@ -1,0 +1,63 @@
+"""gateway.toml, parsed once into frozen dataclasses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.config import load_toml, read_table
+from edge.model.errors import ConfigError, IdentityError
+from edge.model.node import node_id
+from gateway.forward import ForwardConfig
+from gateway.sinks.line_http import StoreConfig
+from gateway.sources.mqtt import MqttConfig
+from gateway.uplink import CloudConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GatewayIdentity:
+    """The [gateway] table: who this gateway is and where its journal lies."""
+
+    id: str
+    data_dir: Path
+    site: str = "gateway"
+    district: str = "city"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NodesConfig:
+    """The [nodes] table: registered nodes beside those that the cloud tells; whether strangers get in."""
+
+    file: Path | None = None
+    admit_any: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CommitConfig:
+    """The [commit] table: how many messages share one transaction, and how many may wait for it."""
+
+    most_messages: int = 2_000
+    inbox_messages: int = 20_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GatewayConfig:
+    """The whole of gateway.toml."""
+
+    gateway: GatewayIdentity
+    mqtt: MqttConfig = field(default_factory=MqttConfig)
+    store: StoreConfig = field(default_factory=StoreConfig)
+    forward: ForwardConfig = field(default_factory=ForwardConfig)
+    nodes: NodesConfig = field(default_factory=NodesConfig)
+    cloud: CloudConfig = field(default_factory=CloudConfig)
+    commit: CommitConfig = field(default_factory=CommitConfig)
+
+
+def load_config(path: Path) -> GatewayConfig:
+    """Read gateway.toml; every mistake raises ConfigError with file, table and key."""
+    config = read_table(GatewayConfig, load_toml(path), str(path))
+    try:
+        node_id(config.gateway.id)
+    except IdentityError as error:
+        raise ConfigError(f"{path}.gateway.id: {error.message}", remedy=error.remedy) from None
+    return config

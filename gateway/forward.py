@@ -1,0 +1,130 @@
+"""Forwarding: blocks leave the journal when the store has them; a line it refuses is found and set aside."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.block import Block, Quarantined
+from gateway.journal import Journal, Outcome
+from gateway.ledger import Ledger
+from gateway.sinks import Sink, SinkRejected, SinkUnavailable
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ForwardConfig:
+    """The [forward] table of gateway.toml."""
+
+    batch_lines: int = 5_000
+    retry_delay_s: float = 1.0
+    longest_delay_s: float = 30.0
+
+
+class Forwarder:
+    """Moves blocks from the journal to the sink. `trouble` is what keeps it, empty when all is well."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        ledger: Ledger,
+        sink: Sink,
+        config: ForwardConfig,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._journal = journal
+        self._ledger = ledger
+        self._sink = sink
+        self._config = config
+        self._now = now
+        self.trouble = ""
+        self.latencies_s: deque[float] = deque(maxlen=100_000)
+
+    async def run(self) -> None:
+        """Move blocks until cancelled. The release follows the write: a crash repeats, never loses."""
+        while True:
+            blocks = await self._journal.peek(self._config.batch_lines)
+            refused = await self._deliver([line for block in blocks for line in block.lines])
+            outcome = self._outcome(blocks, refused)
+            await self._journal.release(blocks, outcome)
+            self._count(blocks, outcome)
+
+    async def _deliver(self, lines: list[str]) -> dict[int, str]:
+        """Write all lines, waiting out the store's absence; return the refused ones with the store's words."""
+        delay_s = self._config.retry_delay_s
+        while True:
+            try:
+                refused = await bisect(self._sink, lines)
+            except SinkUnavailable as error:
+                if not self.trouble:
+                    log.warning("%s; readings wait in the journal", error)
+                self.trouble = error.message
+                wait_s = error.retry_after_s or delay_s
+                await asyncio.sleep(wait_s * random.uniform(0.8, 1.2))
+                delay_s = min(delay_s * 2, self._config.longest_delay_s)
+            else:
+                if self.trouble:
+                    log.info("the store takes readings again")
+                self.trouble = ""
+                return refused
+
+    def _outcome(self, blocks: list[Block], refused: dict[int, str]) -> Outcome:
+        outcome = Outcome()
+        at = 0
+        for block in blocks:
+            for entry in block.manifest:
+                key = (entry.node, entry.boot)
+                outcome.stored[key] = outcome.stored.get(key, 0) + entry.count
+            for index in [index for index in refused if at <= index < at + len(block.lines)]:
+                entry, seq = block.entry_of(index - at)
+                outcome.stored[entry.node, entry.boot] -= 1
+                outcome.quarantined.append(
+                    Quarantined(
+                        time_ms=round(self._now() * 1000),
+                        node=entry.node,
+                        reason="store_rejected",
+                        detail=refused[index],
+                        topic="",
+                        payload=block.lines[index - at].encode(),
+                        boot=entry.boot,
+                        seq=seq,
+                    )
+                )
+            at += len(block.lines)
+        return outcome
+
+    def _count(self, blocks: list[Block], outcome: Outcome) -> None:
+        for key, readings in outcome.stored.items():
+            self._ledger.count_stored(key, readings)
+        for entry in outcome.quarantined:
+            self._ledger.count_quarantined(entry.node, entry.boot, entry.readings)
+        now_s = self._now()
+        for block in blocks:
+            self.latencies_s.extend(now_s - t_ms / 1000 for t_ms in block.times_ms if t_ms)
+
+
+async def bisect(sink: Sink, lines: list[str]) -> dict[int, str]:
+    """Write the lines; return the index and the store's words of each that it refuses.
+
+    One bad line among n costs at most 2 log2(n) + 1 requests. Lines already stored may be written again:
+    the store merges them.
+    """
+    refused: dict[int, str] = {}
+    spans = [(0, len(lines))]
+    while spans:
+        first, end = spans.pop()
+        try:
+            await sink.write(lines[first:end])
+        except SinkRejected as error:
+            if end - first == 1:
+                refused[first] = error.message
+            else:
+                middle = (first + end) // 2
+                spans += [(middle, end), (first, middle)]
+    return refused

@@ -1,0 +1,342 @@
+"""The journal: one SQLite file with all that the gateway must not forget. One commit, one fsync.
+
+What a batch changes goes into one transaction: streams of the ledger, the block of lines, quarantine, births.
+Only after it are messages acknowledged. A block leaves when the store has confirmed it, in one transaction
+with the counts of its readings. SQLite runs in one thread of its own, so that an fsync never holds up the
+event loop, and while it lasts the next batch gathers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edge.model.errors import CityError
+from gateway.block import Block, Entry, Quarantined, manifest_bytes, manifest_from
+from gateway.ledger import Ledger, Spans, Stream, StreamKey
+
+T = TypeVar("T")
+
+FORMAT = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS stream (
+  node TEXT NOT NULL, boot INTEGER NOT NULL, top INTEGER NOT NULL, floor INTEGER NOT NULL, seen TEXT NOT NULL,
+  stored INTEGER NOT NULL DEFAULT 0, quarantined INTEGER NOT NULL DEFAULT 0,
+  dropped INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (node, boot)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS stray (node TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS birth (
+  node TEXT NOT NULL, schema INTEGER NOT NULL, payload BLOB NOT NULL, PRIMARY KEY (node, schema)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS block (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, oldest_ms INTEGER NOT NULL, readings INTEGER NOT NULL,
+  manifest BLOB NOT NULL, lines BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS quarantine (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, time_ms INTEGER NOT NULL, node TEXT NOT NULL, reason TEXT NOT NULL,
+  detail TEXT NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL, boot INTEGER, seq INTEGER,
+  readings INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS roster (node TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+class JournalError(CityError):
+    """The journal cannot be opened or written; nothing that was acknowledged is in danger."""
+
+
+@dataclass(slots=True)
+class Change:
+    """All that one batch changes."""
+
+    lines: list[str] = field(default_factory=list)
+    manifest: list[Entry] = field(default_factory=list)
+    times_ms: list[int] = field(default_factory=list)
+    quarantined: list[Quarantined] = field(default_factory=list)
+    births: list[tuple[str, int, bytes]] = field(default_factory=list)
+    streams: list[tuple[StreamKey, Stream]] = field(default_factory=list)
+    oldest_ms: int = 0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a block: readings stored by stream, and the lines that the store refused."""
+
+    stored: dict[StreamKey, int] = field(default_factory=dict)
+    quarantined: list[Quarantined] = field(default_factory=list)
+
+
+class Journal:
+    """The gateway's disk. `queued` counts readings in blocks, by node; `quarantined` counts kept entries.
+
+    `drained` is set while no block waits.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.queued: dict[str, int] = {}
+        self.quarantined = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._recent: dict[int, Block] = {}
+        self._arrived = asyncio.Event()
+        self.drained = asyncio.Event()
+        self.drained.set()
+        self._db = self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None, timeout=5)
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            db.executescript(_SCHEMA)
+            row = db.execute("SELECT value FROM meta WHERE key='format'").fetchone()
+            if row is None:
+                db.execute("INSERT INTO meta VALUES ('format', ?)", (FORMAT,))
+        except (sqlite3.Error, OSError) as error:
+            raise JournalError(
+                f"cannot open the journal {self.path}: {error}", remedy="check the folder and the disk's room"
+            ) from None
+        if row is not None and row[0] > FORMAT:
+            raise JournalError(
+                f"the journal {self.path} was written by a newer version (format {row[0]}, not {FORMAT})",
+                remedy="update City Neuron",
+            )
+        return db
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except sqlite3.OperationalError as error:
+            raise JournalError(
+                f"cannot write the journal {self.path}: {error}", remedy="make room on the disk"
+            ) from error
+
+    def load(self, ledger: Ledger) -> None:
+        """Fill the ledger and the counts from the disk. Called once, at the start."""
+        rows = self._db.execute("SELECT node, boot, top, floor, seen, stored, quarantined, dropped FROM stream")
+        for node, boot, top, floor, seen, *counts in rows:
+            edges = (int(edge) for edge in seen.split(",") if edge)
+            ledger.load((node, boot), Stream(top, floor, Spans(edges), *counts))
+        ledger.strays.update(self._db.execute("SELECT node, count FROM stray"))
+        for (data,) in self._db.execute("SELECT manifest FROM block"):
+            self._count(manifest_from(data), 1)
+        (self.quarantined,) = self._db.execute("SELECT COUNT(*) FROM quarantine").fetchone()
+        if self.queued:
+            self._arrived.set()
+
+    def births(self) -> list[bytes]:
+        """Return the last birth of every (node, schema)."""
+        return [row[0] for row in self._db.execute("SELECT payload FROM birth")]
+
+    def roster(self) -> list[str]:
+        """Return the registered nodes as last told by the cloud, a JSON text each."""
+        return [row[0] for row in self._db.execute("SELECT record FROM roster")]
+
+    async def save_roster(self, records: dict[str, str]) -> None:
+        """Replace the registered nodes."""
+
+        def write() -> None:
+            with self._transaction() as db:
+                db.execute("DELETE FROM roster")
+                db.executemany("INSERT INTO roster VALUES (?, ?)", records.items())
+
+        await self._run(write)
+
+    async def next_boot(self) -> int:
+        """Return the number of this start of the gateway: one more than last time, on disk."""
+
+        def write() -> int:
+            with self._transaction() as db:
+                db.execute("INSERT OR IGNORE INTO meta VALUES ('boot', 0)")
+                db.execute("UPDATE meta SET value = value + 1 WHERE key = 'boot'")
+                return int(db.execute("SELECT value FROM meta WHERE key = 'boot'").fetchone()[0])
+
+        return await self._run(write)
+
+    async def commit(self, change: Change) -> None:
+        """Write a batch, durably, or raise JournalError with nothing written."""
+        block_id = await self._run(lambda: self._write(change))
+        self.quarantined += len(change.quarantined)
+        if block_id is not None:
+            self._count(change.manifest, 1)
+            if len(self._recent) < 64:
+                self._recent[block_id] = Block(
+                    id=block_id,
+                    lines=change.lines,
+                    manifest=change.manifest,
+                    oldest_ms=change.oldest_ms,
+                    times_ms=change.times_ms,
+                )
+            self._arrived.set()
+
+    async def peek(self, most_lines: int) -> list[Block]:
+        """Wait for blocks and return the oldest ones, together about `most_lines` lines, at least one block."""
+        while True:
+            await self._arrived.wait()
+            blocks = await self._run(lambda: self._read(most_lines))
+            if blocks:
+                return blocks
+            self._arrived.clear()
+
+    async def release(self, blocks: list[Block], outcome: Outcome) -> None:
+        """The store has these blocks, but for what is quarantined: count them and let them go, durably."""
+
+        def write() -> None:
+            with self._transaction() as db:
+                db.executemany("DELETE FROM block WHERE id = ?", [(block.id,) for block in blocks])
+                db.executemany(
+                    "UPDATE stream SET stored = stored + ? WHERE node = ? AND boot = ?",
+                    [(count, node, boot) for (node, boot), count in outcome.stored.items()],
+                )
+                self._quarantine(db, outcome.quarantined)
+
+        await self._run(write)
+        self.quarantined += len(outcome.quarantined)
+        for block in blocks:
+            self._recent.pop(block.id, None)
+            self._count(block.manifest, -1)
+
+    async def quarantine_after(self, last_id: int, most: int) -> list[dict[str, Any]]:
+        """Return up to `most` kept entries younger than `last_id`, oldest first."""
+
+        def read() -> list[dict[str, Any]]:
+            cursor = self._db.execute(
+                "SELECT id, time_ms, node, reason, detail, topic, payload, readings FROM quarantine"
+                " WHERE id > ? ORDER BY id LIMIT ?",
+                (last_id, most),
+            )
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
+        return await self._run(read)
+
+    async def oldest_ms(self) -> int | None:
+        """Return when the oldest waiting block arrived, None when nothing waits."""
+
+        def read() -> int | None:
+            row = self._db.execute("SELECT oldest_ms FROM block ORDER BY id LIMIT 1").fetchone()
+            return None if row is None else int(row[0])
+
+        return await self._run(read)
+
+    def close(self) -> None:
+        """End the thread and close the file."""
+        self._thread.shutdown(wait=True)
+        self._db.close()
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self._db)
+
+    def _write(self, change: Change) -> int | None:
+        with self._transaction() as db:
+            db.executemany(
+                "INSERT INTO stream (node, boot, top, floor, seen) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
+                " SET top = excluded.top, floor = excluded.floor, seen = excluded.seen",
+                [
+                    (node, boot, stream.top, stream.floor, ",".join(map(str, stream.seen.edges)))
+                    for (node, boot), stream in change.streams
+                ],
+            )
+            self._quarantine(db, change.quarantined)
+            db.executemany("INSERT OR REPLACE INTO birth VALUES (?, ?, ?)", change.births)
+            if not change.lines:
+                return None
+            cursor = db.execute(
+                "INSERT INTO block (oldest_ms, readings, manifest, lines) VALUES (?, ?, ?, ?)",
+                (
+                    change.oldest_ms,
+                    len(change.lines),
+                    manifest_bytes(change.manifest),
+                    "\n".join(change.lines).encode(),
+                ),
+            )
+            return cursor.lastrowid
+
+    @staticmethod
+    def _quarantine(db: sqlite3.Connection, entries: Iterable[Quarantined]) -> None:
+        for entry in entries:
+            db.execute(
+                "INSERT INTO quarantine (time_ms, node, reason, detail, topic, payload, boot, seq, readings)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    entry.time_ms,
+                    entry.node,
+                    entry.reason,
+                    entry.detail,
+                    entry.topic,
+                    entry.payload,
+                    entry.boot,
+                    entry.seq,
+                    entry.readings,
+                ),
+            )
+            if entry.boot is None:
+                db.execute(
+                    "INSERT INTO stray VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1", (entry.node,)
+                )
+            else:
+                db.execute(
+                    "UPDATE stream SET quarantined = quarantined + ? WHERE node = ? AND boot = ?",
+                    (entry.readings, entry.node, entry.boot),
+                )
+
+    def _read(self, most_lines: int) -> list[Block]:
+        found: list[Block] = []
+        lines = 0
+        for block_id, oldest_ms, readings in self._db.execute(
+            "SELECT id, oldest_ms, readings FROM block ORDER BY id"
+        ):
+            if found and lines + readings > most_lines:
+                break
+            block = self._recent.get(block_id)
+            if block is None:
+                manifest, body = self._db.execute(
+                    "SELECT manifest, lines FROM block WHERE id = ?", (block_id,)
+                ).fetchone()
+                block = Block(
+                    id=block_id,
+                    lines=body.decode().split("\n"),
+                    manifest=manifest_from(manifest),
+                    oldest_ms=oldest_ms,
+                )
+            found.append(block)
+            lines += readings
+        return found
+
+    def _count(self, manifest: list[Entry], sign: int) -> None:
+        for entry in manifest:
+            left = self.queued.get(entry.node, 0) + sign * entry.count
+            if left:
+                self.queued[entry.node] = left
+            else:
+                self.queued.pop(entry.node, None)
+        if self.queued:
+            self.drained.clear()
+        else:
+            self.drained.set()
+
+
+class _Transaction:
+    """BEGIN IMMEDIATE ... COMMIT, or ROLLBACK on any error."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> sqlite3.Connection:
+        self._db.execute("BEGIN IMMEDIATE")
+        return self._db
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None:
+            try:
+                self._db.execute("COMMIT")
+                return
+            except sqlite3.Error:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        elif self._db.in_transaction:
+            self._db.execute("ROLLBACK")

@@ -1,0 +1,75 @@
+"""Reading a journal from outside, while its gateway runs or lies dead: the account, and what is quarantined."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gateway.block import manifest_from
+from gateway.journal import FORMAT, JournalError
+from gateway.ledger import Counts, Spans, Stream, StreamKey, account
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    if not path.exists():
+        raise JournalError(f"no journal at {path}", remedy="name the data folder with --data")
+    try:
+        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
+    except sqlite3.Error as error:
+        raise JournalError(f"cannot open {path}: {error}") from None
+    try:
+        (found,) = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
+        if found > FORMAT:
+            raise JournalError(f"{path} was written by a newer version", remedy="update City Neuron")
+        db.execute("BEGIN")  # one consistent view, however many questions
+        yield db
+    except sqlite3.Error as error:
+        raise JournalError(f"cannot read {path}: {error}") from None
+    finally:
+        db.close()
+
+
+def read_accounts(path: Path) -> dict[str, Counts]:
+    """Return the account of every node in the journal at `path`."""
+    with _reading(path) as db:
+        streams: list[tuple[StreamKey, Stream]] = []
+        query = "SELECT node, boot, top, floor, seen, stored, quarantined, dropped FROM stream"
+        for node, boot, top, floor, seen, *counts in db.execute(query):
+            spans = Spans(int(edge) for edge in seen.split(",") if edge)
+            streams.append(((node, boot), Stream(top, floor, spans, *counts)))
+        strays = dict(db.execute("SELECT node, count FROM stray"))
+        queued: dict[str, int] = {}
+        for (data,) in db.execute("SELECT manifest FROM block"):
+            for entry in manifest_from(data):
+                queued[entry.node] = queued.get(entry.node, 0) + entry.count
+    return account(streams, strays, queued)
+
+
+def ledger_document(accounts: dict[str, Counts]) -> dict[str, Any]:
+    """Return the account as `ledger --json` prints it: `total` and `nodes`."""
+    total = sum(accounts.values(), Counts())
+    return {
+        "total": {**total.to_dict(), "balanced": total.balanced},
+        "nodes": [
+            {"node": node, **counts.to_dict(), "balanced": counts.balanced}
+            for node, counts in sorted(accounts.items())
+        ],
+    }
+
+
+def read_quarantine(path: Path, most: int, node: str | None = None) -> tuple[int, list[dict[str, Any]]]:
+    """Return how many entries are kept, and the latest of them (of one node, if given), newest first."""
+    where, values = ("WHERE node = ?", [node]) if node else ("", [])
+    with _reading(path) as db:
+        (count,) = db.execute(f"SELECT COUNT(*) FROM quarantine {where}", values).fetchone()
+        cursor = db.execute(
+            "SELECT id, time_ms, node, reason, detail, topic, payload, boot, seq, readings FROM quarantine"
+            f" {where} ORDER BY id DESC LIMIT ?",
+            [*values, most],
+        )
+        names = [column[0] for column in cursor.description]
+        return count, [dict(zip(names, row, strict=True)) for row in cursor]

@@ -1,0 +1,122 @@
+"""The link to the cloud: fetches the roster, reports ledger, quarantine and health. Readings do not need it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from edge.config import read_secret
+from edge.model.errors import CityError
+from edge.model.node import Node
+from gateway.journal import Journal
+from gateway.ledger import Counts
+from gateway.roster import Roster
+
+log = logging.getLogger(__name__)
+
+ENTRIES_A_REPORT = 200
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CloudConfig:
+    """The [cloud] table of gateway.toml."""
+
+    url: str = ""
+    token_file: Path | None = None
+    report_period_s: float = 2.0
+    roster_period_s: float = 10.0
+
+
+class Uplink:
+    """Talks to the cloud's API. What cannot be delivered now is later: reports are states, not events."""
+
+    def __init__(self, config: CloudConfig, gateway: str, journal: Journal, roster: Roster) -> None:
+        self._base = f"{config.url.rstrip('/')}/api/v1/gateways/{gateway}"
+        self._config = config
+        self._journal = journal
+        self._roster = roster
+        token = read_secret(config.token_file)
+        self._headers = {"Authorization": f"Token {token}"} if token else {}
+        self._etag = ""
+        self._told: dict[str, Counts] = {}
+        self._told_entry = 0
+        self.trouble = ""
+
+    async def run(
+        self,
+        accounts: Callable[[], dict[str, Counts]],
+        health: Callable[[], Mapping[str, Any]],
+        on_roster: Callable[[], None],
+    ) -> None:
+        """Fetch and report until cancelled."""
+        timeout = aiohttp.ClientTimeout(total=20)
+        async with aiohttp.ClientSession(headers=self._headers, timeout=timeout) as session:
+            roster_due_s = 0.0
+            while True:
+                try:
+                    if time.monotonic() >= roster_due_s:
+                        await self._fetch_roster(session, on_roster)
+                        roster_due_s = time.monotonic() + self._config.roster_period_s
+                    await self._report(session, accounts(), health())
+                    self._well()
+                except (aiohttp.ClientError, TimeoutError, OSError, ValueError, CityError) as error:
+                    self._ill(f"{type(error).__name__}: {error}")
+                await asyncio.sleep(self._config.report_period_s)
+
+    async def _fetch_roster(self, session: aiohttp.ClientSession, on_roster: Callable[[], None]) -> None:
+        async with session.get(f"{self._base}/nodes", headers={"If-None-Match": self._etag}) as answer:
+            if answer.status == 304:
+                return
+            answer.raise_for_status()
+            rows = (await answer.json())["nodes"]
+            etag = answer.headers.get("ETag", "")
+        nodes = [Node.from_dict(row) for row in rows]
+        await self._journal.save_roster({node.id: json.dumps(node.to_dict()) for node in nodes})
+        self._roster.replace(nodes)
+        self._etag = etag
+        on_roster()
+
+    async def _report(
+        self, session: aiohttp.ClientSession, accounts: dict[str, Counts], health: Mapping[str, Any]
+    ) -> None:
+        entries = await self._journal.quarantine_after(self._told_entry, ENTRIES_A_REPORT)
+        changed = {node: counts for node, counts in accounts.items() if self._told.get(node) != counts}
+        body = {
+            "time_ms": time.time_ns() // 1_000_000,
+            "ledger": {
+                "total": sum(accounts.values(), Counts()).to_dict(),
+                "nodes": [{"node": node, **counts.to_dict()} for node, counts in changed.items()],
+            },
+            "quarantine": [
+                {**entry, "payload_base64": base64.b64encode(entry.pop("payload")).decode()}
+                for entry in entries
+            ],
+            "health": health,
+        }
+        async with session.put(f"{self._base}/report", json=body) as answer:
+            if answer.status >= 400:
+                raise CityError(f"the cloud answers {answer.status}: {(await answer.text())[:200]}")
+        self._told = accounts
+        if entries:
+            self._told_entry = entries[-1]["id"]
+
+    def _well(self) -> None:
+        if self.trouble:
+            log.info("the cloud takes reports again")
+        self.trouble = ""
+
+    def _ill(self, words: str) -> None:
+        if not self.trouble:
+            log.warning(
+                "no report to the cloud: %s; tried again every %g s", words, self._config.report_period_s
+            )
+        self.trouble = words

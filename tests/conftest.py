@@ -1,0 +1,51 @@
+"""Fixtures for every test: real servers in temporary folders, and the shared recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import servers
+
+SHARED_DATA = servers.PROJECT.parent / "shared" / "data"
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A TCP port on loopback that nobody listens on."""
+    return servers.free_port()
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[servers.Mosquitto]:
+    """A running Mosquitto, open to anybody on loopback: host, port, url, stop(), start(), kill(), pid."""
+    broker = servers.Mosquitto(tmp_path / "mosquitto")
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.kill()
+
+
+@pytest.fixture
+def influxdb(tmp_path: Path) -> Iterator[servers.InfluxDB]:
+    """A running InfluxDB 1.x with the database `city`: url, query(), rows(), write(), stop(), start()."""
+    store = servers.InfluxDB(tmp_path / "influxdb")
+    try:
+        store.start()
+        yield store
+    finally:
+        store.kill()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real recordings and conformance cases beside the project."""
+    if not SHARED_DATA.is_dir():
+        pytest.fail(
+            f"{SHARED_DATA} is missing: these tests read the recordings in shared/data, "
+            "a folder beside the project's own",
+            pytrace=False,
+        )
+    return SHARED_DATA

@@ -1,0 +1,170 @@
+"""The commit: what becomes of good and bad messages, and when they are acknowledged."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from gateway_rig import NOW_MS, Rig, birth, data
+
+from edge.model.quality import Clock
+from edge.protocol.topics import Leaf, topic
+from edge.protocol.wire import Ack, Pack, encode_pack
+from gateway.arrival import Arrival
+from gateway.block import Quarantined
+from gateway.commit import NOBODY
+from gateway.journal import Change, JournalError
+from gateway.ledger import Counts
+
+
+def reasons(rig: Rig) -> list[str]:
+    """Return the reasons of all quarantined entries, oldest first."""
+    with sqlite3.connect(rig.journal.path) as db:
+        return [row[0] for row in db.execute("SELECT reason FROM quarantine ORDER BY id")]
+
+
+async def test_a_pack_becomes_lines_and_is_acknowledged_to_broker_and_node(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    arrivals = [birth(), data("ys-07", 0, [0, 3120, 371], [60_000, 3121, None])]
+    await rig.take(*arrivals)
+    assert await rig.lines() == [
+        f"water_level,district=yangpu,node=ys-07,site=s1 level_m=3.12,battery_v=3.71 {NOW_MS}000000",
+        f"water_level,district=yangpu,node=ys-07,site=s1 level_m=3.121,battery_v_qc=9i {NOW_MS + 60_000}000000",
+    ]
+    assert rig.source.settled == arrivals
+    assert rig.source.sent == [("ys-07", Ack(1, 2))]
+    assert rig.counts("ys-07") == Counts(produced=2, queued=2)
+
+
+async def test_a_duplicate_in_any_pattern_is_stored_once_and_acknowledged_again(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    rows = [[i * 1000, 3000 + i, 371] for i in range(6)]
+    await rig.take(birth(), data("ys-07", 0, *rows[:4]))
+    await rig.take(data("ys-07", 0, *rows[:4]), data("ys-07", 2, *rows[2:6], t0_ms=NOW_MS))
+    assert len(await rig.lines()) == 6
+    assert rig.counts("ys-07") == Counts(produced=6, queued=6)
+    assert rig.source.sent[-1] == ("ys-07", Ack(1, 6))
+
+
+async def test_a_value_that_no_sensor_gives_is_set_aside_and_its_neighbours_stay(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    await rig.take(birth(), data("ys-07", 0, [0, -9_999_000, 371]))
+    (line,) = await rig.lines()
+    assert "level_m_rejected=-9999.0,level_m_qc=4i,battery_v=3.71" in line
+
+
+async def test_a_bad_row_is_quarantined_and_the_others_of_its_pack_are_kept(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    pack = Pack(1, 1, 0, NOW_MS, Clock.SYNCED, [[0, 1, 2], [1, "x", 2], [2, 5, 6], [3], [4, 7, 8]])
+    await rig.take(birth(), Arrival(topic("ys-07", Leaf.DATA), encode_pack(pack), NOW_MS))
+    assert len(await rig.lines()) == 3
+    assert reasons(rig) == ["bad_type", "bad_type"]
+    assert rig.counts("ys-07") == Counts(produced=5, queued=3, quarantined=2)
+    assert rig.source.sent[-1] == ("ys-07", Ack(1, 5))
+
+
+@pytest.mark.parametrize("t0_ms", [0, 946_684_800_000, NOW_MS + 30 * 86_400_000, -1])
+async def test_a_time_that_cannot_be_is_quarantined(tmp_path: Path, t0_ms: int) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    await rig.take(birth(), data("ys-07", 0, [0, 1, 2], t0_ms=t0_ms))
+    assert reasons(rig) == ["bad_time"]
+    assert rig.counts("ys-07") == Counts(produced=1, quarantined=1)
+
+
+async def test_what_cannot_be_taken_is_kept_with_its_reason(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    await rig.take(
+        birth(),
+        Arrival(topic("ys-07", Leaf.DATA), b"\xff", NOW_MS),
+        Arrival(topic("ys-07", Leaf.DATA), b"\x01", NOW_MS),
+        Arrival("cn/v1/ys-07/data/more", b"", NOW_MS),
+        data("ys-07", 0, [0, 1, 2], schema=9),
+        data("nobody", 0, [0, 1, 2], [1, 1, 2]),
+        birth("nobody"),
+        Arrival(topic("ys-07", Leaf.BIRTH), birth("ys-08").payload, NOW_MS),
+    )
+    assert reasons(rig) == [
+        "not_cbor", "bad_type", "bad_topic", "unknown_schema", "unregistered", "unregistered", "not_own",
+    ]  # fmt: skip
+    assert rig.counts("ys-07") == Counts(produced=4, quarantined=4)
+    assert rig.counts("nobody") == Counts(produced=3, quarantined=3)
+    assert rig.counts(NOBODY) == Counts(produced=1, quarantined=1)
+
+
+async def test_an_account_survives_a_restart(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    await rig.take(birth(), data("ys-07", 0, [0, 1, 2], [1, "x", 2]), data("ys-07", 7, [0, 1, 2]))  # type: ignore[list-item]
+    before = rig.counts("ys-07")
+    rig.journal.close()
+    again = Rig(tmp_path, "ys-07")
+    assert again.counts("ys-07") == before == Counts(produced=8, queued=1 + 1 + 5, quarantined=1)
+    await again.take(data("ys-07", 0, [0, 1, 2]))  # known by its birth of the life before, and a duplicate
+    assert again.counts("ys-07") == before
+
+
+async def test_a_gap_is_asked_for_again_in_exact_ranges_but_not_at_once(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    await rig.take(
+        birth(), data("ys-07", 0, [0, 1, 2]), data("ys-07", 4, [0, 1, 2]), data("ys-07", 9, [0, 1, 2])
+    )
+    assert rig.source.sent[-1] == ("ys-07", Ack(1, 1))
+    assert rig.committer.gaps() == []
+    rig.now_s += 3
+    rig.committer.acknowledge(rig.committer.gaps(), rig.source)
+    assert rig.source.sent[-1] == ("ys-07", Ack(1, 1, ((1, 3), (5, 8))))
+    assert rig.committer.gaps() == []
+    await rig.take(data("ys-07", 1, *[[i, 1, 2] for i in range(8)]))
+    assert rig.source.sent[-1] == ("ys-07", Ack(1, 10))
+    rig.now_s += 60
+    assert rig.committer.gaps() == []
+
+
+async def test_what_a_node_no_longer_has_is_missing_not_awaited(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    await rig.take(birth(), data("ys-07", 0, [0, 1, 2]))
+    await rig.take(birth(following=10, oldest=(1, 6)))
+    assert rig.counts("ys-07") == Counts(produced=10, queued=1 + 4, missing=5)
+    await rig.take(birth(boot=2, oldest=(2, 0)))
+    assert rig.counts("ys-07") == Counts(produced=10, queued=1, missing=9)
+    assert rig.source.sent[-1] == ("ys-07", Ack(2, 0))
+
+
+async def test_a_failed_commit_changes_nothing_and_acknowledges_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    await rig.take(birth(), data("ys-07", 0, [0, 1, 2]))
+    settled, sent = len(rig.source.settled), len(rig.source.sent)
+
+    def full(change: Change) -> int:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.journal, "_write", full)
+        with pytest.raises(JournalError, match="disk is full"):
+            await rig.take(data("ys-07", 1, [0, 1, 2]))
+    assert rig.counts("ys-07") == Counts(produced=1, queued=1)
+    assert (len(rig.source.settled), len(rig.source.sent)) == (settled, sent)
+    await rig.take(data("ys-07", 1, [0, 1, 2]))
+    assert rig.counts("ys-07") == Counts(produced=2, queued=2)
+
+
+async def test_a_journal_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    rig.journal.close()
+    with sqlite3.connect(tmp_path / "journal.db") as db:
+        db.execute("UPDATE meta SET value = 99 WHERE key = 'format'")
+    with pytest.raises(JournalError, match="newer version"):
+        Rig(tmp_path, "ys-07")
+
+
+async def test_a_will_of_an_older_boot_says_nothing(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    await rig.take(birth(boot=5), Arrival(topic("ys-07", Leaf.DEATH), bytes.fromhex("820104"), NOW_MS))
+    assert rig.committer.alive == {"ys-07": 5}
+    await rig.take(Arrival(topic("ys-07", Leaf.DEATH), bytes.fromhex("820105"), NOW_MS))
+    assert rig.committer.alive == {}
+
+
+def test_quarantined_entries_stand_for_one_reading_unless_said() -> None:
+    entry = Quarantined(time_ms=0, node="n", reason="r", detail="", topic="", payload=b"")
+    assert (entry.readings, entry.boot) == (1, None)

@@ -1,0 +1,42 @@
+"""The sample configuration is loaded as it stands, and mistakes are named."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from edge.model.errors import ConfigError
+from gateway.config import GatewayConfig, load_config
+
+SAMPLE = Path(__file__).parents[2] / "gateway/gateway.sample.toml"
+
+
+def test_the_sample_loads_and_shows_the_defaults() -> None:
+    config = load_config(SAMPLE)
+    for item in dataclasses.fields(GatewayConfig):
+        if item.name != "gateway":
+            assert getattr(config, item.name) == item.default_factory()  # type: ignore[misc]
+
+
+def test_the_sample_shows_every_key() -> None:
+    text = SAMPLE.read_text(encoding="utf-8")
+    config = load_config(SAMPLE)
+    for item in dataclasses.fields(GatewayConfig):
+        for key in dataclasses.fields(getattr(config, item.name)):
+            assert re.search(rf"^(# )?{key.name} = ", text, re.MULTILINE), f"{item.name}.{key.name}"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "gateway is missing"),
+        ('[gateway]\nid = "GW 1"\ndata_dir = "x"', "not a node id"),
+        ('[gateway]\nid = "gw-01"\ndata_dir = "x"\n[mqt]', "unknown key 'mqt'"),
+        ('[gateway]\nid = "gw-01"\ndata_dir = "x"\n[store]\napi = "v3"', "is none of 'v1', 'v2'"),
+    ],
+)
+def test_a_mistake_is_named(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "gateway.toml").write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        load_config(tmp_path / "gateway.toml")

@@ -1,0 +1,103 @@
+"""Forwarding: delay without loss, and the one bad line found among the good."""
+
+import asyncio
+import math
+from pathlib import Path
+
+import pytest
+from gateway_rig import NOW_S, Rig, birth, data
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.forward import ForwardConfig, Forwarder, bisect
+from gateway.ledger import Counts
+from gateway.sinks import SinkRejected, SinkUnavailable
+
+
+class FakeSink:
+    """A store that is away for the first `failures` requests and refuses lines that hold a word."""
+
+    def __init__(self, failures: int = 0, refuses: str = "\0") -> None:
+        self.failures = failures
+        self.refuses = refuses
+        self.requests = 0
+        self.stored: list[str] = []
+
+    async def write(self, lines: list[str]) -> None:
+        self.requests += 1
+        if self.requests <= self.failures:
+            raise SinkUnavailable("away", retry_after_s=0.0)
+        if any(self.refuses in line for line in lines):
+            raise SinkRejected("400: no")
+        self.stored += lines
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+async def forward_all(rig: Rig, sink: FakeSink) -> Forwarder:
+    """Forward until the journal is empty."""
+    forwarder = Forwarder(
+        rig.journal,
+        rig.ledger,
+        sink,
+        ForwardConfig(retry_delay_s=0.0, longest_delay_s=0.0),
+        lambda: NOW_S + 1.5,
+    )
+    job = asyncio.create_task(forwarder.run())
+    async with asyncio.timeout(10):
+        await rig.journal.drained.wait()
+    job.cancel()
+    return forwarder
+
+
+async def test_an_outage_delays_readings_but_loses_none(tmp_path: Path) -> None:
+    rig, sink = Rig(tmp_path, "ys-07"), FakeSink(failures=3)
+    await rig.take(birth(), data("ys-07", 0, [0, 1, 2], [1, 1, 2]))
+    await rig.take(data("ys-07", 2, [0, 1, 2]))
+    forwarder = await forward_all(rig, sink)
+    assert len(sink.stored) == 3
+    assert rig.counts("ys-07") == Counts(produced=3, stored=3)
+    assert list(forwarder.latencies_s) == pytest.approx([1.5, 1.499, 1.5])
+
+
+async def test_a_refused_line_is_quarantined_with_the_words_of_the_store(tmp_path: Path) -> None:
+    rig, sink = Rig(tmp_path, "ys-07", "ys-08"), FakeSink(refuses="level_m=0.666")
+    await rig.take(
+        birth(), birth("ys-08"), data("ys-08", 0, [0, 1, 1]), data("ys-07", 0, [0, 1, 2], [1, 666, 2])
+    )
+    await forward_all(rig, sink)
+    assert sorted(set(sink.stored)) == sorted(line for line in sink.stored) and len(sink.stored) == 2
+    assert rig.counts("ys-07") == Counts(produced=2, stored=1, quarantined=1)
+    assert rig.counts("ys-08") == Counts(produced=1, stored=1)
+    ((entry,)) = await rig.journal.quarantine_after(0, 10)
+    assert (entry["node"], entry["reason"], entry["detail"]) == ("ys-07", "store_rejected", "400: no")
+    assert b"level_m=0.666" in entry["payload"]
+
+
+async def test_blocks_written_before_a_crash_are_forwarded_after_it(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    await rig.take(birth(), data("ys-07", 0, [0, 1, 2]))
+    rig.journal.close()
+    rig, sink = Rig(tmp_path, "ys-07"), FakeSink()
+    await forward_all(rig, sink)
+    assert len(sink.stored) == 1
+    rig.journal.close()
+    assert Rig(tmp_path, "ys-07").counts("ys-07") == Counts(produced=1, stored=1)
+
+
+@given(st.integers(1, 300), st.data())
+async def test_bisection_finds_exactly_the_bad_lines(count: int, drawn: st.DataObject) -> None:
+    bad = drawn.draw(st.sets(st.integers(0, count - 1), max_size=4))
+    lines = [f"bad {i}" if i in bad else f"good {i}" for i in range(count)]
+    sink = FakeSink(refuses="bad")
+    assert set(await bisect(sink, lines)) == bad
+    assert sorted(sink.stored) == sorted(line for line in lines if line.startswith("good"))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 100, 5000, 8192])
+async def test_one_bad_line_costs_few_requests(count: int) -> None:
+    for at in (0, count // 2, count - 1):
+        sink = FakeSink(refuses="bad")
+        await bisect(sink, ["bad" if i == at else "good" for i in range(count)])
+        assert sink.requests <= 2 * math.ceil(math.log2(count)) + 2

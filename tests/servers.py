@@ -1,0 +1,227 @@
+"""Real servers for tests, started from the configuration files that users run (deploy/)."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from abc import ABC, abstractmethod
+from pathlib import Path
+from string import Template
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parent.parent
+DEPLOY = PROJECT / "deploy"
+HOST = "127.0.0.1"
+READY_WITHIN_S = 20.0
+STOP_WITHIN_S = 20.0
+POLL_EVERY_S = 0.01
+_HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback needs no proxy
+
+
+class ServerError(AssertionError):
+    """A server that a test needs could not be had, did not start or did not answer."""
+
+
+def free_port() -> int:
+    """Return a TCP port on loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def program(name: str) -> str:
+    """Return the path of an installed program, or say how to get it."""
+    path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if path is None:
+        raise ServerError(f"{name} is not installed; `make test` installs it")
+    return path
+
+
+def render(template: Path, **values: object) -> str:
+    """Return a configuration file of deploy/ with its ${NAMES} filled in; a missing value is an error."""
+    return Template(template.read_text(encoding="utf-8")).substitute({k: str(v) for k, v in values.items()})
+
+
+class Server(ABC):
+    """A child process that listens on one loopback port and keeps its data in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.host = HOST
+        self.port = free_port()
+        self.log = folder / "server.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @abstractmethod
+    def command(self) -> list[str]:
+        """Write the configuration; return the command that runs the server in the foreground."""
+
+    @property
+    def pid(self) -> int:
+        """The process id; an error while the server is stopped."""
+        if self._process is None:
+            raise ServerError(f"{type(self).__name__} is not running")
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start (again, with the same data and port) and return when it accepts connections."""
+        if self.running:
+            return
+        home = self.folder / "home"
+        home.mkdir(exist_ok=True)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                env={**os.environ, "HOME": str(home)},
+            )
+        deadline = time.monotonic() + READY_WITHIN_S
+        while not self._accepts():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise ServerError(f"{type(self).__name__} did not start:\n{self.log_tail()}")
+            time.sleep(POLL_EVERY_S)
+
+    def stop(self) -> None:
+        """End it in order (SIGTERM); its data stays for the next start()."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise ServerError(f"{type(self).__name__} did not end:\n{self.log_tail()}") from None
+        self._process = None
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL), as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def log_tail(self, lines: int = 40) -> str:
+        """Return the last lines the server wrote."""
+        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+
+    def _accepts(self) -> bool:
+        try:
+            socket.create_connection((self.host, self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+
+class Mosquitto(Server):
+    """An MQTT broker. Open to anybody by default; closed, as deployed, with a dict of passwords."""
+
+    def __init__(self, folder: Path, *, passwords: dict[str, str] | None = None) -> None:
+        super().__init__(folder)
+        self.passwords = passwords
+
+    @property
+    def url(self) -> str:
+        """The broker's address, as the gateway's configuration takes it."""
+        return f"mqtt://{self.host}:{self.port}"
+
+    def command(self) -> list[str]:
+        password_file, acl_file = self.folder / "passwords", self.folder / "acl.conf"
+        text = render(
+            DEPLOY / "mosquitto" / "mosquitto.conf",
+            MQTT_PORT=self.port,
+            MQTT_BIND=self.host,
+            MQTT_SYSTEM_USER="root" if os.geteuid() == 0 else "mosquitto",
+            MQTT_ANONYMOUS="true" if self.passwords is None else "false",
+            MQTT_PASSWORD_FILE=password_file,
+            MQTT_ACL_FILE=acl_file,
+            MQTT_DATA_DIR=self.folder,
+            MQTT_LOG_DEST="stdout",
+        )
+        if self.passwords is None:  # an open broker checks neither names nor topics
+            closed = ("password_file ", "acl_file ")
+            text = "\n".join(line for line in text.splitlines() if not line.startswith(closed)) + "\n"
+        else:
+            self._write_access(password_file, acl_file)
+        config = self.folder / "mosquitto.conf"
+        config.write_text(text, encoding="utf-8")
+        return [program("mosquitto"), "-c", str(config)]
+
+    def _write_access(self, password_file: Path, acl_file: Path) -> None:
+        shutil.copyfile(DEPLOY / "mosquitto" / "acl.conf", acl_file)
+        names = "".join(f"{name}:{word}\n" for name, word in (self.passwords or {}).items())
+        password_file.touch(mode=0o600)
+        password_file.write_text(names, encoding="utf-8")
+        subprocess.run([program("mosquitto_passwd"), "-U", str(password_file)], check=True, capture_output=True)
+
+
+class InfluxDB(Server):
+    """An InfluxDB 1.x with an empty database `city`."""
+
+    @property
+    def url(self) -> str:
+        """The address of the HTTP API."""
+        return f"http://{self.host}:{self.port}"
+
+    def command(self) -> list[str]:
+        text = render(
+            DEPLOY / "influxdb" / "influxdb.conf",
+            INFLUXDB_RPC_BIND=f"{self.host}:0",
+            INFLUXDB_HTTP_BIND=f"{self.host}:{self.port}",
+            INFLUXDB_DATA_DIR=self.folder,
+            INFLUXDB_AUTH="false",
+        )
+        config = self.folder / "influxdb.conf"
+        config.write_text(text, encoding="utf-8")
+        return [program("influxd"), "run", "-config", str(config)]
+
+    def start(self) -> None:
+        """Start it and see to it that the database is there."""
+        super().start()
+        self.query("", 'CREATE DATABASE "city"')
+
+    def query(self, db: str, q: str, *, epoch: str = "ms") -> dict[str, Any]:
+        """Run InfluxQL and return the answer, parsed; times are in `epoch` units."""
+        form = urllib.parse.urlencode({"db": db, "q": q, "epoch": epoch}).encode()
+        answer: dict[str, Any] = json.loads(self._post("/query", form))
+        return answer
+
+    def rows(self, q: str, *, db: str = "city") -> list[dict[str, Any]]:
+        """Run one statement; return its rows as dicts of columns and tags, over all series."""
+        (result,) = self.query(db, q)["results"]
+        if "error" in result:
+            raise ServerError(f"{q}: {result['error']}")
+        return [
+            {**series.get("tags", {}), **dict(zip(series["columns"], row, strict=True))}
+            for series in result.get("series", ())
+            for row in series["values"]
+        ]
+
+    def write(self, lines: str | bytes, *, db: str = "city", precision: str = "ns") -> None:
+        """Write line protocol."""
+        body = lines.encode() if isinstance(lines, str) else lines
+        self._post(f"/write?{urllib.parse.urlencode({'db': db, 'precision': precision})}", body)
+
+    def _post(self, path: str, body: bytes) -> bytes:
+        try:
+            with _HTTP.open(urllib.request.Request(self.url + path, body), timeout=60) as reply:
+                data: bytes = reply.read()
+                return data
+        except urllib.error.HTTPError as error:
+            raise ServerError(f"POST {path}: {error.code} {error.read().decode()}") from None
