@@ -23,8 +23,9 @@ from gateway.ledger import Ledger, Spans, Stream, StreamKey
 T = TypeVar("T")
 
 FORMAT = 1
-_SCHEMA = """
+_SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+INSERT OR IGNORE INTO meta VALUES ('format', {FORMAT});
 CREATE TABLE IF NOT EXISTS stream (
   node TEXT NOT NULL, boot INTEGER NOT NULL, top INTEGER NOT NULL, floor INTEGER NOT NULL, seen TEXT NOT NULL,
   stored INTEGER NOT NULL DEFAULT 0, quarantined INTEGER NOT NULL DEFAULT 0,
@@ -91,17 +92,15 @@ class Journal:
             db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None, timeout=5)
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
-            db.executescript(_SCHEMA)
-            row = db.execute("SELECT value FROM meta WHERE key='format'").fetchone()
-            if row is None:
-                db.execute("INSERT INTO meta VALUES ('format', ?)", (FORMAT,))
+            db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
+            (found,) = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
         except (sqlite3.Error, OSError) as error:
             raise JournalError(
                 f"cannot open the journal {self.path}: {error}", remedy="check the folder and the disk's room"
             ) from None
-        if row is not None and row[0] > FORMAT:
+        if found > FORMAT:
             raise JournalError(
-                f"the journal {self.path} was written by a newer version (format {row[0]}, not {FORMAT})",
+                f"the journal {self.path} was written by a newer version (format {found}, not {FORMAT})",
                 remedy="update City Neuron",
             )
         return db

@@ -22,10 +22,12 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     except sqlite3.Error as error:
         raise JournalError(f"cannot open {path}: {error}") from None
     try:
+        db.execute("BEGIN")  # one consistent view, however many questions
+        if not db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
+            raise JournalError(f"the journal {path} is being made", remedy="ask again in a moment")
         (found,) = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
         if found > FORMAT:
             raise JournalError(f"{path} was written by a newer version", remedy="update City Neuron")
-        db.execute("BEGIN")  # one consistent view, however many questions
         yield db
     except sqlite3.Error as error:
         raise JournalError(f"cannot read {path}: {error}") from None

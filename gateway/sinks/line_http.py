@@ -54,11 +54,9 @@ class LineHttpSink:
         token = read_secret(config.token_file)
         if token:
             self._headers["Authorization"] = f"Token {token}"
-        self._auth = (
-            aiohttp.BasicAuth(config.username, read_secret(config.password_file) or "")
-            if config.username
-            else None
-        )
+        if config.username:
+            password = read_secret(config.password_file) or ""
+            self._headers["Authorization"] = aiohttp.encode_basic_auth(config.username, password)
         self._gzip = config.gzip
         self._timeout = aiohttp.ClientTimeout(total=config.timeout_s)
         self._session: aiohttp.ClientSession | None = None
@@ -66,7 +64,7 @@ class LineHttpSink:
     async def write(self, lines: list[str]) -> None:
         """Store the lines, or raise SinkUnavailable or SinkRejected."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=self._timeout, auth=self._auth)
+            self._session = aiohttp.ClientSession(timeout=self._timeout)
         body = "\n".join(lines).encode()
         headers = self._headers
         if self._gzip and len(body) >= GZIP_FROM_BYTES:

@@ -16,13 +16,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from edge.broker import BrokerAddress
 from edge.config import read_secret
-from edge.model.errors import CityError, ConfigError
 from edge.protocol.topics import UP_LEAVES, subscription
 from gateway.arrival import Arrival, Inbox
 
@@ -30,10 +29,6 @@ log = logging.getLogger(__name__)
 
 KEEPALIVE_S = 30
 LONGEST_WAIT_S = 30.0
-
-
-class BrokerUnavailable(CityError):
-    """The broker cannot be reached or refuses the gateway."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,14 +45,13 @@ class MqttConfig:
 
 
 class MqttSource:
-    """Keeps a session with the broker and puts what comes into the inbox. `connected` tells how it stands."""
+    """Keeps a session with the broker and puts what comes into the inbox.
+
+    `trouble` says what is wrong, empty when all is well; `subscribed` and `failed` are set at each event.
+    """
 
     def __init__(self, config: MqttConfig, gateway: str, inbox: Inbox) -> None:
-        self._url = urlsplit(config.url)
-        if self._url.scheme not in ("mqtt", "mqtts") or not self._url.hostname:
-            raise ConfigError(
-                f"[mqtt] url: {config.url!r}", remedy="write mqtt://host:1883 or mqtts://host:8883"
-            )
+        self._broker = BrokerAddress.parse(config.url)
         self._inbox = inbox
         self._connection = 0
         self._paused = False
@@ -65,6 +59,8 @@ class MqttSource:
         self._down = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self.connected = False
+        self.subscribed = asyncio.Event()
+        self.failed = asyncio.Event()
         self.trouble = "not yet connected"
         self._client = self._make_client(config, config.client_id or f"cn-{gateway}")
 
@@ -73,14 +69,16 @@ class MqttSource:
             CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=False, manual_ack=True
         )
         client.max_inflight_messages_set(0)
-        if config.username:
-            client.username_pw_set(config.username, read_secret(config.password_file))
-        if self._url.scheme == "mqtts":
+        username = config.username or self._broker.username
+        if username:
+            client.username_pw_set(username, read_secret(config.password_file) or self._broker.password)
+        if self._broker.tls:
             context = ssl.create_default_context(cafile=config.ca_file)
             if config.cert_file:
                 context.load_cert_chain(config.cert_file, config.key_file)
             client.tls_set_context(context)
         client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         client.on_socket_open = self._on_socket_open
@@ -98,7 +96,8 @@ class MqttSource:
                 try:
                     await self._connect()
                 except (OSError, ssl.SSLError) as error:
-                    self.trouble = f"cannot reach the broker {self._url.hostname}:{self._port}: {error}"
+                    self.trouble = f"cannot reach the broker {self._broker}: {error}"
+                    self.failed.set()
                     log.warning("%s; next try in %.1f s", self.trouble, wait_s)
                 else:
                     began = time.monotonic()
@@ -113,14 +112,10 @@ class MqttSource:
             self._client.loop_write()
             self._forget_socket()
 
-    @property
-    def _port(self) -> int:
-        return self._url.port or (8883 if self._url.scheme == "mqtts" else 1883)
-
     async def _connect(self) -> None:
         self._connection += 1
-        host = self._url.hostname or ""
-        await self._loop.run_in_executor(None, self._client.connect, host, self._port, KEEPALIVE_S)
+        broker = self._broker
+        await self._loop.run_in_executor(None, self._client.connect, broker.host, broker.port, KEEPALIVE_S)
 
     async def _serve(self) -> None:
         while not self._down.is_set():
@@ -154,7 +149,10 @@ class MqttSource:
         self.connected = True
         self.trouble = ""
         client.subscribe([(subscription(leaf), 1) for leaf in UP_LEAVES])
-        log.info("connected to %s:%d", self._url.hostname, self._port)
+        log.info("connected to %s", self._broker)
+
+    def _on_subscribe(self, client: paho.Client, data: Any, mid: int, codes: Any, properties: Any) -> None:
+        self.subscribed.set()
 
     def _on_disconnect(self, client: paho.Client, data: Any, flags: Any, code: Any, properties: Any) -> None:
         self.connected = False

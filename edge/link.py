@@ -1,0 +1,214 @@
+"""One MQTT connection that carries one node, or the nodes behind a concentrator; it comes back by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import random
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import aiomqtt
+
+from edge.broker import BrokerAddress
+from edge.model.errors import IdentityError
+from edge.model.node import Node
+from edge.outbox import Counts
+from edge.protocol.topics import Leaf, parse_topic, topic
+
+log = logging.getLogger(__name__)
+_mqtt_log = logging.getLogger(f"{__name__}.mqtt")
+_mqtt_log.setLevel(logging.CRITICAL)  # the link itself reports what happens to it, once
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a node wants published, at QoS 1."""
+
+    topic: str
+    payload: bytes
+    retain: bool = False
+
+
+class Speaker(Protocol):
+    """What a link carries: a node's agent. All methods are quick and hold no lock."""
+
+    node: Node
+    changed: Callable[[], None]
+
+    @property
+    def counts(self) -> Counts:
+        """The node's own ledger."""
+
+    def connected(self, now_s: float) -> None:
+        """Called after each connection, before anything is published."""
+
+    def next_message(self, now_s: float, *, flush: bool = False) -> Message | None:
+        """Called until it returns None; what it returned counts as sent."""
+
+    def due_s(self, now_s: float) -> float:
+        """Called to learn how long the link may sleep."""
+
+    def acknowledged(self, payload: bytes, now_s: float) -> int:
+        """Called with each `ack`; returns how many readings it newly covers."""
+
+    def death(self) -> Message:
+        """Called before connecting (the last will) and at a stop (the goodbye)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkConfig:
+    """How a link keeps its connection."""
+
+    keepalive_s: int = 30
+    timeout_s: float = 10.0
+    retry_first_s: float = 0.5
+    retry_limit_s: float = 30.0
+
+
+class Link:
+    """Connects, subscribes, announces, sends and receives until stopped; no failure of the broker ends it."""
+
+    def __init__(
+        self,
+        speakers: Sequence[Speaker],
+        broker: BrokerAddress,
+        *,
+        client_id: str,
+        config: LinkConfig | None = None,
+        gate: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._speakers = {speaker.node.id: speaker for speaker in speakers}
+        self._broker = broker
+        self._client_id = client_id
+        self._config = config or LinkConfig()
+        self._gate = gate
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._flushing = False
+        self._acknowledged = asyncio.Condition()
+        self._jitter = random.Random(client_id)
+        self.connections = 0
+        """How often the link came to stand."""
+        for speaker in speakers:
+            speaker.changed = self._wake.set
+
+    @property
+    def counts(self) -> Counts:
+        """The ledger of all nodes of this link."""
+        return sum((speaker.counts for speaker in self._speakers.values()), Counts())
+
+    def stop(self) -> None:
+        """Let `run` say goodbye and return."""
+        self._stopping.set()
+        self._wake.set()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Send all that is unsent and return when all is acknowledged; TimeoutError when it takes longer."""
+        self._flushing = True
+        self._wake.set()
+        async with asyncio.timeout(timeout_s):
+            await self.until(lambda: self.counts.held == 0)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Return when the condition holds; it is asked again after each acknowledgement."""
+        async with self._acknowledged:
+            await self._acknowledged.wait_for(condition)
+
+    async def run(self) -> None:
+        """Keep the link until `stop` or cancellation."""
+        failures = 0
+        while not self._stopping.is_set():
+            before = self.connections
+            try:
+                if self._gate:
+                    await self._gate()
+                await self._connect_once()
+            except* (aiomqtt.MqttError, OSError) as group:
+                failures = 0 if self.connections > before else failures + 1
+                level = logging.WARNING if failures <= 1 else logging.DEBUG
+                log.log(level, "%s: link to %s: %s", self._client_id, self._broker, _reason(group))
+            await self._pause(failures)
+
+    async def _pause(self, failures: int) -> None:
+        """Wait before the next attempt: doubling, with jitter, so that a city does not come back as one."""
+        longest_s = min(self._config.retry_limit_s, self._config.retry_first_s * 2 ** min(failures, 16))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(longest_s * self._jitter.uniform(0.5, 1.0)):
+                await self._stopping.wait()
+
+    async def _connect_once(self) -> None:
+        async with self._client() as client, asyncio.TaskGroup() as tasks:
+            await client.subscribe([(topic(node, leaf), 1) for node in self._speakers for leaf in _DOWN])
+            self.connections += 1
+            now_s = asyncio.get_running_loop().time()
+            for speaker in self._speakers.values():
+                speaker.connected(now_s)
+            receiving = tasks.create_task(self._receive(client), name=f"receive {self._client_id}")
+            await self._send(client)
+            receiving.cancel()
+
+    def _client(self) -> aiomqtt.Client:
+        own = len(self._speakers) == 1
+        will = next(iter(self._speakers.values())).death() if own else None
+        return aiomqtt.Client(
+            self._broker.host,
+            self._broker.port,
+            username=self._broker.username,
+            password=self._broker.password,
+            identifier=self._client_id,
+            clean_session=False,
+            will=aiomqtt.Will(will.topic, will.payload, qos=1) if will else None,
+            tls_context=ssl.create_default_context() if self._broker.tls else None,
+            keepalive=self._config.keepalive_s,
+            timeout=self._config.timeout_s,
+            logger=_mqtt_log,
+        )
+
+    async def _send(self, client: aiomqtt.Client) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._wake.clear()
+            for speaker in self._speakers.values():
+                while message := speaker.next_message(loop.time(), flush=self._flushing):
+                    await client.publish(message.topic, message.payload, qos=1, retain=message.retain)
+            if self._stopping.is_set():
+                for speaker in self._speakers.values():
+                    goodbye = speaker.death()
+                    await client.publish(goodbye.topic, goodbye.payload, qos=1)
+                return
+            wait_s = min((speaker.due_s(loop.time()) for speaker in self._speakers.values()), default=math.inf)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if wait_s == math.inf else wait_s):
+                    await self._wake.wait()
+
+    async def _receive(self, client: aiomqtt.Client) -> None:
+        loop = asyncio.get_running_loop()
+        async for message in client.messages:
+            try:
+                node, leaf = parse_topic(str(message.topic))
+            except IdentityError as error:
+                log.warning("%s: message ignored: %s", self._client_id, error)
+                continue
+            speaker = self._speakers.get(node)
+            if speaker is None or leaf is not Leaf.ACK or not isinstance(message.payload, bytes | bytearray):
+                log.debug("%s: %s ignored", self._client_id, message.topic)
+                continue
+            speaker.acknowledged(bytes(message.payload), loop.time())
+            self._wake.set()
+            async with self._acknowledged:
+                self._acknowledged.notify_all()
+
+
+_DOWN = (Leaf.ACK, Leaf.CMD)
+
+
+def _reason(group: BaseExceptionGroup[BaseException]) -> str:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__
