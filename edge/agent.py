@@ -112,6 +112,7 @@ class NodeAgent:
         time_source: TimeSource,
         *,
         period_s: float | None = None,
+        schema: int | None = None,
         config: AgentConfig | None = None,
     ) -> None:
         kind = KINDS.get(node.kind)
@@ -122,7 +123,9 @@ class NodeAgent:
         self.node = node
         self.columns = tuple(columns)
         self.period_s = kind.period_s if period_s is None else period_s
-        self.outbox = Outbox(boot, (config or AgentConfig()).outbox, schema=kind.schema)
+        self.outbox = Outbox(
+            boot, (config or AgentConfig()).outbox, schema=kind.schema if schema is None else schema
+        )
         self.changed: Callable[[], None] = lambda: None
         """Called when there may be something to send; the link sets it."""
         self._config = config or AgentConfig()

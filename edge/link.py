@@ -107,7 +107,7 @@ class Link:
         self._stopping.set()
         self._wake.set()
 
-    async def drain(self, timeout_s: float) -> None:
+    async def drain(self, timeout_s: float | None) -> None:
         """Send all that is unsent and return when all is acknowledged; TimeoutError when it takes longer."""
         self._flushing = True
         self._wake.set()

@@ -73,7 +73,7 @@ class Gateway:
 
     def accounts(self) -> dict[str, Counts]:
         """Return the account of every node, as of now."""
-        return account(self.ledger.streams.items(), self.ledger.strays, self.journal.queued)
+        return account(self.ledger.committed(), self.ledger.strays, self.journal.queued)
 
     def health(self) -> Health:
         """Return the gateway's own measurements, by quantity of the kind `gateway`."""

@@ -18,8 +18,10 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Block:
-    """Lines to forward. `oldest_ms` is when the first of them arrived; `times_ms` are their event times, kept
-    in memory only, to tell how long a reading took to the store."""
+    """Lines to forward. `oldest_ms` is when the first of them arrived.
+
+    `times_ms` are event times, 0 where it is not live: in memory only, to tell how long a reading took.
+    """
 
     id: int
     lines: list[str]

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 import cbor2
 
 from edge.model.errors import CityError, IdentityError, WireError
-from edge.model.quality import Clock
 from edge.protocol.topics import Leaf, parse_topic, topic
 from edge.protocol.wire import (
     Ack,
@@ -112,7 +111,7 @@ class Committer:
                 if leaf is Leaf.BIRTH:
                     self._birth(node, arrival, change, heard)
                 elif leaf in (Leaf.DATA, Leaf.REPLAY):
-                    self._pack(node, decode_pack(arrival.payload), arrival, change, heard)
+                    self._pack(node, decode_pack(arrival.payload), arrival, change, heard, leaf is Leaf.DATA)
                 elif leaf is Leaf.DEATH and decode_death(arrival.payload).boot == self.alive.get(node):
                     del self.alive[node]  # a will of an older boot says nothing
             except WireError as error:
@@ -138,7 +137,7 @@ class Committer:
         heard[node, birth.boot] = None
 
     def _pack(
-        self, node: str, pack: Pack, arrival: Arrival, change: Change, heard: dict[StreamKey, None]
+        self, node: str, pack: Pack, arrival: Arrival, change: Change, heard: dict[StreamKey, None], live: bool
     ) -> None:
         fresh = self._ledger.claim(node, pack.boot, pack.seq0, len(pack.rows))
         heard[node, pack.boot] = None
@@ -157,7 +156,8 @@ class Committer:
                     )
                 else:
                     change.lines.append(taken.line)
-                    change.times_ms.append(taken.t_ms if pack.clock is Clock.SYNCED else 0)
+                    prompt = arrival.time_ms - taken.t_ms <= intake.live_ms
+                    change.times_ms.append(taken.t_ms if live and prompt else 0)
             _enter(change, node, pack.boot, start, end)
 
     def _intake(self, node: str, schema: int) -> tuple[Intake | None, str, str]:

@@ -17,6 +17,8 @@ EARLIEST_MS = (
     1_262_304_000_000  # 2010-01-01: no node is older, and clocks without a battery wake in 1970 or 2000
 )
 AHEAD_MS = 86_400_000
+LIVE_PERIODS = 3  # a reading that took longer from the sensor to here is history
+LIVE_AT_LEAST_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Intake:
         quantities = [column.quantity for column in birth.columns]
         self.node = node
         self.columns = birth.columns
+        self.live_ms = max(LIVE_AT_LEAST_MS, LIVE_PERIODS * birth.period_s * 1000)
         self._scales = [10**column.decimals for column in birth.columns]
         self._check = gross_range(quantities)
         self._writer = SeriesWriter(

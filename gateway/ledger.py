@@ -152,6 +152,11 @@ class Ledger:
         self.streams[key] = stream
         self._boots.setdefault(key[0], set()).add(key[1])
 
+    def top(self, node: str, boot: int) -> int:
+        """Return how many readings the node is known to have made in this boot."""
+        stream = self.streams.get((node, boot))
+        return stream.top if stream else 0
+
     def count_stored(self, key: StreamKey, readings: int) -> None:
         """The store confirmed readings of a stream, and the release is on disk."""
         self.streams[key].stored += readings
@@ -162,6 +167,14 @@ class Ledger:
             self.strays[node] = self.strays.get(node, 0) + 1
         else:
             self.streams[node, boot].quarantined += readings
+
+    def committed(self) -> Iterator[tuple[StreamKey, Stream]]:
+        """Yield the streams as they are on disk, without what a commit under way has claimed."""
+        for key, stream in self.streams.items():
+            if key not in self._before:
+                yield key, stream
+            elif before := self._before[key]:
+                yield key, Stream(*before, stream.stored, stream.quarantined, stream.dropped)
 
     def dirty(self) -> list[tuple[StreamKey, Stream]]:
         """Return the streams that changed since `settle` or `rollback`."""

@@ -100,7 +100,7 @@ class GatewayProcess:
 
 
 class Crowd:
-    """Nodes that record readings as fast as told: level of reading `seq` of node `i`: `seq` + `i` millimetres."""
+    """Nodes that record as fast as told: the level of reading `seq` of node `i` is `seq` + `i` millimetres."""
 
     def __init__(self, broker: Mosquitto, count: int, *, boot: int = 1) -> None:
         self.nodes = [registered(f"node-{index:03}") for index in range(count)]

@@ -49,7 +49,7 @@ class Rig:
         await self.committer.take(list(arrivals), self.source)
 
     def counts(self, node: str) -> Counts:
-        found = account(self.ledger.streams.items(), self.ledger.strays, self.journal.queued)
+        found = account(self.ledger.committed(), self.ledger.strays, self.journal.queued)
         return found.get(node, Counts())
 
     async def lines(self) -> list[str]:

@@ -148,6 +148,24 @@ async def test_a_failed_commit_changes_nothing_and_acknowledges_nothing(
     assert rig.counts("ys-07") == Counts(produced=2, queued=2)
 
 
+async def test_the_account_is_true_in_the_middle_of_a_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    await rig.take(birth(), data("ys-07", 0, [0, 1, 2]))
+    seen: list[Counts] = []
+    write = rig.journal._write
+
+    def look(change: Change) -> int | None:
+        seen.append(rig.counts("ys-07"))
+        return write(change)
+
+    monkeypatch.setattr(rig.journal, "_write", look)
+    await rig.take(data("ys-07", 1, [0, 1, 2]))
+    assert seen == [Counts(produced=1, queued=1)]
+    assert rig.counts("ys-07") == Counts(produced=2, queued=2)
+
+
 async def test_a_journal_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     rig = Rig(tmp_path, "ys-07")
     rig.journal.close()

@@ -1,0 +1,145 @@
+"""The cloud as a service: the store, the registry, the live hub and the HTTP API, run together."""
+
+import asyncio
+import errno
+import logging
+from contextlib import suppress
+
+from aiohttp import web
+
+from cloud.api import build_api
+from cloud.api.ledger import network
+from cloud.board import Board
+from cloud.config import CloudConfig
+from cloud.errors import CloudError, StoreUnavailable
+from cloud.live import Live
+from cloud.registry import Registry
+from cloud.services import Services
+from cloud.stores import STORES
+
+WATCH_STATES_S = 5.0
+NEWEST_WITHIN_MS = 72 * 3_600_000  # a node that was quiet for longer is silent anyway
+NEWS_WITHIN_MS = 3_600_000
+SHUTDOWN_S = 5.0
+_log = logging.getLogger(__name__)
+
+
+class PortInUse(CloudError):
+    """Another program listens where the cloud should."""
+
+
+class Cloud:
+    """The cloud's parts; `run` opens them, serves until cancelled, and closes them."""
+
+    def __init__(self, config: CloudConfig) -> None:
+        self.config = config
+        self.services = Services(
+            name_en=config.name_en,
+            name_zh=config.name_zh,
+            token=config.token,
+            timezone=config.timezone,
+            registry=Registry(config.registry_url),
+            store=STORES[config.store.kind](config),
+            board=Board(),
+            live=Live(),
+        )
+        self.port = config.port
+
+    @property
+    def url(self) -> str:
+        """Where the wall is; with port 0, known once `run` has started."""
+        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+        return f"http://{host}:{self.port}"
+
+    async def run(self, started: asyncio.Event | None = None) -> None:
+        """Serve until cancelled; set `started` once requests are answered."""
+        services = self.services
+        _make_folder(self.config)
+        try:
+            await services.registry.open()
+            await services.store.open()
+            await self._load_board()
+            await self._serve(started)
+        finally:
+            await services.store.close()
+            await services.registry.close()
+
+    async def _serve(self, started: asyncio.Event | None) -> None:
+        runner = web.AppRunner(build_api(self.services), shutdown_timeout=SHUTDOWN_S, access_log=None)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, self.config.host, self.config.port)
+            await _listen(site, self.config)
+            self.port = runner.addresses[0][1]
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.services.live.run(), name="live")
+                tasks.create_task(self._watch_states(), name="states")
+                if self.services.store.kind != "embedded":
+                    tasks.create_task(self._poll(), name="poll")
+                if started is not None:
+                    started.set()
+        finally:
+            self.services.live.close()
+            await runner.cleanup()
+
+    async def _load_board(self) -> None:
+        """Know the newest readings from the start; a store that is away is asked again by `_poll`."""
+        since_ms = self.services.now_ms() - NEWEST_WITHIN_MS
+        try:
+            self.services.board.offer(await self.services.store.latest(since_ms=since_ms))
+        except StoreUnavailable as error:
+            _log.warning("started without the newest readings: %s", error)
+        self.services.live.network(await network(self.services))
+
+    async def _poll(self) -> None:
+        """Ask a store that others write to what is new."""
+        while True:
+            await asyncio.sleep(self.config.store.poll_s)
+            try:
+                found = await self.services.store.latest(since_ms=self.services.now_ms() - NEWS_WITHIN_MS)
+            except StoreUnavailable as error:
+                _log.warning("no news: %s", error)
+                continue
+            self.services.live.readings(self.services.board.offer(found))
+
+    async def _watch_states(self) -> None:
+        """Tell the pages which nodes changed their state, by a reading or by the passing of time."""
+        known: dict[str, object] | None = None
+        while True:
+            told = [self.services.told(node) for node in await self.services.registry.nodes()]
+            if known is not None:
+                changed = [node for node in told if known.get(str(node["id"])) != node["state"]]
+                if changed:
+                    self.services.live.nodes(changed)
+            known = {str(node["id"]): node["state"] for node in told}
+            await asyncio.sleep(WATCH_STATES_S)
+
+
+async def run_cloud(config: CloudConfig, *, started: asyncio.Event | None = None) -> None:
+    """Run the cloud until cancelled; `started` is set once requests are answered."""
+    await Cloud(config).run(started)
+
+
+async def _listen(site: web.TCPSite, config: CloudConfig) -> None:
+    try:
+        await site.start()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(
+                f"port {config.port} on {config.host} is in use",
+                remedy="end the other program or choose another port",
+            ) from error
+        raise CloudError(
+            f"cannot listen on {config.host}:{config.port}: {error.strerror}",
+            remedy="choose an address of this machine",
+        ) from error
+
+
+def _make_folder(config: CloudConfig) -> None:
+    try:
+        with suppress(FileExistsError):
+            (config.data_dir / "cloud").mkdir(parents=True)
+    except OSError as error:
+        raise CloudError(
+            f"{config.data_dir}: {error.strerror}", remedy="choose another data folder or correct its owner"
+        ) from error

@@ -1,0 +1,168 @@
+"""The cloud's configuration: one TOML file, read once into frozen values."""
+
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from edge.model.errors import ConfigError
+
+TOKEN_VARIABLE = "CITYNEURON_TOKEN"  # the name of a variable, no secret
+STORE_TOKEN_VARIABLE = "CITYNEURON_STORE_TOKEN"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoreConfig:
+    """Which store: `kind` is a key of cloud.stores.STORES; the rest is for a database of its own."""
+
+    kind: str = "embedded"
+    url: str = ""
+    database: str = ""
+    username: str = ""
+    secret: str = field(default="", repr=False)
+    poll_s: float = 2.0
+
+    @classmethod
+    def parse(cls, text: str, *, secret: str = "") -> "StoreConfig":
+        """Read "embedded" or "http(s)://[user:password@]host:port/?db=NAME"; raise ConfigError."""
+        if text == "embedded":
+            return cls()
+        parts = urlsplit(text)
+        database = parse_qs(parts.query).get("db", [""])[0]
+        if parts.scheme not in ("http", "https") or not parts.hostname or not database:
+            raise ConfigError(
+                f"store {_without_password(text)!r} is no store",
+                remedy='use "embedded" or "http://HOST:PORT/?db=NAME"',
+            )
+        host = parts.netloc.rpartition("@")[2]
+        return cls(
+            kind="influxql",
+            url=urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", "")),
+            database=database,
+            username=unquote(parts.username or ""),
+            secret=unquote(parts.password or "") or secret,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CloudConfig:
+    """cloud.toml. `token` is what writers must show; it is never in the file, see `load`."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    data_dir: Path = Path("city-data")
+    store: StoreConfig = field(default_factory=StoreConfig)
+    token: str = field(repr=False)
+    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
+    name_en: str = "City Neuron"
+    name_zh: str = "城市神经元"
+
+    @property
+    def registry_url(self) -> str:
+        """The SQLAlchemy URL of the registry."""
+        return f"sqlite:///{self.data_dir / 'cloud' / 'registry.db'}"
+
+    @property
+    def store_path(self) -> Path:
+        """The file of the embedded store."""
+        return self.data_dir / "cloud" / "store.db"
+
+
+_TYPES: dict[str, type] = {
+    "host": str,
+    "port": int,
+    "data_dir": str,
+    "store": str,
+    "poll_s": float,
+    "token_file": str,
+    "store_token_file": str,
+    "timezone": str,
+    "name_en": str,
+    "name_zh": str,
+}
+
+
+def load(path: Path, environment: Mapping[str, str] = os.environ) -> CloudConfig:
+    """Read cloud.toml. Secrets come from the environment, or from files that only their owner can read."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}", remedy="give the path of cloud.toml") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path}: {error}", remedy="correct the file; cloud.sample.toml shows the form"
+        ) from error
+    _check(path, table)
+    base = path.parent
+    store_secret = environment.get(STORE_TOKEN_VARIABLE) or _secret(base, table.get("store_token_file"))
+    store = StoreConfig.parse(table.get("store", "embedded"), secret=store_secret)
+    if "poll_s" in table:
+        store = _replaced(store, poll_s=float(table["poll_s"]))
+    token = environment.get(TOKEN_VARIABLE) or _secret(base, table.get("token_file"))
+    if not token:
+        raise ConfigError(f"{path}: no token", remedy=f"set token_file, or the variable {TOKEN_VARIABLE}")
+    plain = {name: table[name] for name in ("host", "port", "name_en", "name_zh") if name in table}
+    return CloudConfig(
+        **plain,
+        data_dir=base / table.get("data_dir", "city-data"),
+        store=store,
+        token=token,
+        timezone=zone(table.get("timezone", "Asia/Shanghai")),
+    )
+
+
+def zone(name: str) -> ZoneInfo:
+    """Return a time zone by its IANA name; raise ConfigError."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ConfigError(
+            f"timezone {name!r} is not known", remedy="use an IANA name such as Asia/Shanghai"
+        ) from error
+
+
+def _check(path: Path, table: Mapping[str, Any]) -> None:
+    for name, value in table.items():
+        expected = _TYPES.get(name)
+        if expected is None:
+            raise ConfigError(f"{path}: key {name!r} is not known", remedy=f"known are: {', '.join(_TYPES)}")
+        fits = isinstance(value, (int, float) if expected is float else expected) and not isinstance(
+            value, bool
+        )
+        if not fits:
+            raise ConfigError(f"{path}: {name} must be {expected.__name__}, not {type(value).__name__}")
+    if not 0 <= table.get("port", 0) <= 65_535:
+        raise ConfigError(f"{path}: port {table['port']} is no port", remedy="use 1 to 65535")
+    if not 0.1 <= table.get("poll_s", 1) <= 3_600:
+        raise ConfigError(f"{path}: poll_s {table['poll_s']} is out of range", remedy="use 0.1 to 3600")
+
+
+def _secret(base: Path, name: str | None) -> str:
+    if name is None:
+        return ""
+    path = base / name
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        text = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: {error.strerror}", remedy="write the token into this file, mode 0600"
+        ) from error
+    if mode & 0o077:
+        raise ConfigError(f"{path}: others can read it (mode {mode:04o})", remedy=f"chmod 600 {path}")
+    return text
+
+
+def _replaced(store: StoreConfig, *, poll_s: float) -> StoreConfig:
+    values = {item.name: getattr(store, item.name) for item in fields(store)}
+    return StoreConfig(**{**values, "poll_s": poll_s})
+
+
+def _without_password(text: str) -> str:
+    head, at, tail = text.rpartition("@")
+    return f"{head.partition('://')[0]}://...@{tail}" if at else text

@@ -1,0 +1,14 @@
+"""The registry of nodes and gateways."""
+
+from cloud.registry.registry import Registry, RegistryError
+from cloud.registry.reports import Counts, GatewayReport, GatewayStatus, Ledger, QuarantineEntry
+
+__all__ = [
+    "Counts",
+    "GatewayReport",
+    "GatewayStatus",
+    "Ledger",
+    "QuarantineEntry",
+    "Registry",
+    "RegistryError",
+]

@@ -1,0 +1,45 @@
+"""What the routes work with: one bundle, put together by the app and by tests."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from cloud.board import Board
+from cloud.live import Live
+from cloud.registry import Registry
+from cloud.state import node_state
+from cloud.stores.protocol import Store
+from edge.model.kinds import KINDS
+from edge.model.node import Node
+
+
+def epoch_ms() -> int:
+    """Return the time now, in epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Services:
+    """The cloud's parts as a request sees them."""
+
+    name_en: str
+    name_zh: str
+    token: str
+    timezone: ZoneInfo
+    registry: Registry
+    store: Store
+    board: Board
+    live: Live
+    now_ms: Callable[[], int] = epoch_ms
+
+    def told(self, node: Node) -> dict[str, object]:
+        """Return a node as the API tells it: registered facts, state, time of the newest reading."""
+        newest = self.board.of(node.id)
+        state = node_state(
+            period_s=KINDS[node.kind].period_s,
+            time_ms=newest.time_ms if newest else None,
+            qc=newest.qc if newest else {},
+            now_ms=self.now_ms(),
+        )
+        return {**node.to_dict(), "state": state.value, "time_ms": newest.time_ms if newest else None}

@@ -1,0 +1,47 @@
+// The cloud's HTTP API, as the wall reads it; every failure becomes an ApiError with a remedy.
+
+export class ApiError extends Error {
+  constructor(message, { remedy = "", status = 0 } = {}) {
+    super(message);
+    this.remedy = remedy;
+    this.status = status;
+  }
+}
+
+const TIMEOUT_MS = 15_000;
+
+async function get(path, query = {}, { timeout_ms = TIMEOUT_MS } = {}) {
+  const search = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== undefined));
+  const url = `/api/v1/${path}${search.size ? `?${search}` : ""}`;
+  let response;
+  try {
+    response = await fetch(url, { signal: AbortSignal.timeout(timeout_ms), cache: "no-store" });
+  } catch (error) {
+    throw new ApiError(`${url}: ${error.message}`);
+  }
+  const body = await response.json().catch(() => null);
+  if (!response.ok || body === null) {
+    const { message = response.statusText, remedy = "" } = body?.error ?? {};
+    throw new ApiError(`${url}: ${response.status} ${message}`, { remedy, status: response.status });
+  }
+  return body;
+}
+
+export const health = (options) => get("health", {}, options);
+export const kinds = () => get("kinds");
+export const map = () => get("map");
+export const nodes = () => get("nodes");
+export const latest = () => get("latest");
+export const ledger = () => get("ledger");
+export const gateways = () => get("gateways");
+export const quarantine = (limit = 200) => get("quarantine", { limit });
+
+/** Return [[time_ms, value], ...] of one node's quantity. */
+export async function readings({ node, quantity, start, end, step_s, aggregate }) {
+  return (await get("readings", { node, quantity, start, end, step_s, aggregate })).readings;
+}
+
+/** Return [[time_ms, value], ...] over all nodes of a kind. */
+export async function summary({ kind, quantity, start, end, step_s, aggregate }) {
+  return (await get("summary", { kind, quantity, start, end, step_s, aggregate })).readings;
+}

@@ -1,0 +1,38 @@
+// Building elements from data without ever parsing data as markup.
+
+/** Return an element; strings become text nodes, `null` and `false` children are left out. */
+export function el(tag, props = {}, ...children) {
+  const node = document.createElement(tag);
+  set(node, props);
+  node.append(...children.flat().filter((child) => child !== null && child !== false && child !== undefined));
+  return node;
+}
+
+function set(node, props) {
+  for (const [name, value] of Object.entries(props)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name === "class") node.className = value;
+    else if (name === "on") for (const [event, run] of Object.entries(value)) node.addEventListener(event, run);
+    else if (name in node && name !== "list") node[name] = value;
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+export function svg(tag, attributes = {}, ...children) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+export const byId = (id) => document.getElementById(id);
+
+/** Set text only when it differs, so that an unchanged screen costs no layout. */
+export function text(node, value) {
+  if (node.textContent !== value) node.textContent = value;
+}
+
+/** One rem in CSS pixels: canvases scale with the page. */
+export const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize);

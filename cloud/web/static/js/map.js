@@ -1,0 +1,178 @@
+// The map in the middle: the base, the nodes, the layers to choose, the legend, and what a pointer finds.
+/* global L */
+import { addBase, drawNames } from "./basemap.js";
+import { byId, el, rem, text } from "./dom.js";
+import { number, phrase } from "./format.js";
+import { label, t } from "./i18n.js";
+import { badge, STATES } from "./marks.js";
+import { NodeLayer } from "./nodelayer.js";
+import { counts, kindOf, on, quantityOf, store } from "./state.js";
+import { inLayer, look, view } from "./view.js";
+
+const FEW = 60; // kinds with more nodes than this are drawn as dots
+const LANDMARKS = ["water_level", "air_quality"]; // read from afar, with their values
+const NEAR_ZOOM = 16;
+const RANKS = { suspect: 3, late: 2, silent: 2, ok: 1 };
+let map = null;
+let layer = null;
+let marks = [];
+let home = null;
+let moved = false;
+
+function toMark(node, size, named) {
+  const point = map.project([node.lat, node.lon], 0);
+  const kind = kindOf(node);
+  return {
+    id: node.id, x: point.x, y: point.y, size, named, node,
+    get state() { return node.state; },
+    get selected() { return view.node === node.id; },
+    get rank() { return (this.selected ? 10 : 0) + (kind?.headline === "level_m" ? 5 : 0) + RANKS[node.state]; },
+    get off() { return isOff(node, kind); },
+    words: () => ({ name: label(node.label, node.id), value: headline(node, kind) }),
+  };
+}
+
+/** A lamp that is off, a bay that is free: drawn dim. */
+function isOff(node, kind) {
+  const values = store.latest.get(node.id)?.values ?? {};
+  const state = kind?.quantities.find((quantity) => quantity.form === "state" && (quantity.name === kind.headline || quantity.name === "lamp_on"));
+  return state !== undefined && values[state.name] !== undefined && values[state.name] < 0.5;
+}
+
+function headline(node, kind) {
+  const value = store.latest.get(node.id)?.values?.[kind?.headline];
+  return value === undefined || value === null ? "" : phrase(value, quantityOf(kind.headline));
+}
+
+/** Landmarks are large (2), with what leads the layer looked at; other few are medium (1), the many are dots (0). */
+function sizeOf(kind, nodes) {
+  if (nodes > FEW) return 0;
+  const leading = [...store.kinds.values()].find((each) => each.system === view.layer);
+  return LANDMARKS.includes(kind) || leading?.name === kind || view.layer === kind ? 2 : 1;
+}
+
+function rebuild() {
+  marks = [];
+  for (const [kind, nodes] of store.byKind) {
+    const chosen = nodes.filter((node) => node.lat !== null && node.lon !== null && inLayer(node, store.kinds));
+    const size = sizeOf(kind, nodes.length);
+    const named = size === 2 || (view.layer !== "" && nodes.length <= FEW);
+    for (const node of chosen) marks.push(toMark(node, size, named));
+  }
+  if (!moved && !home) fit();
+  layer.redraw();
+}
+
+function bounds() {
+  if (home) return home;
+  const all = [...store.nodes.values()].filter((node) => node.lat !== null);
+  return all.length ? L.latLngBounds(all.map((node) => [node.lat, node.lon])) : null;
+}
+
+function fit() {
+  map.invalidateSize({ pan: false });
+  const around = bounds();
+  const pad = rem() * 0.9;
+  if (around) map.fitBounds(around, { animate: false, paddingTopLeft: [pad, pad * 3], paddingBottomRight: [pad, pad * 3], maxZoom: 17 });
+}
+
+function drawLayers() {
+  const present = store.systems.filter((system) => [...store.byKind.keys()].some((kind) => store.kinds.get(kind)?.system === system.name));
+  const chips = [{ name: "", label: null }, ...present];
+  const kind = store.kinds.get(view.layer);
+  if (kind) chips.push(kind);
+  byId("layers").replaceChildren(...chips.map((chip) => el("button", {
+    type: "button", ariaPressed: String(view.layer === chip.name), on: { click: () => look({ layer: chip.name }) },
+  }, chip.label ? label(chip.label, chip.name) : t("all"))));
+}
+
+function drawLegend() {
+  const count = counts(marks.map((mark) => mark.node));
+  const legend = byId("legend");
+  if (legend.childElementCount !== STATES.length || legend.dataset.lang !== t("ok")) {
+    legend.dataset.lang = t("ok");
+    legend.replaceChildren(...STATES.map((state) => el("li", {}, badge(state), el("span", {}, t(state)), el("b", {}, ""))));
+  }
+  STATES.forEach((state, index) => text(legend.children[index].lastChild, number(count[state])));
+  const blank = byId("blank");
+  blank.hidden = store.nodes.size > 0;
+  if (!blank.hidden) blank.replaceChildren(el("b", {}, t("no_nodes")), el("span", {}, t("no_nodes_hint")));
+  document.documentElement.dataset.nodes = String(marks.length);
+}
+
+function point(event) {
+  const found = layer.at(event.containerPoint);
+  const tip = byId("tip");
+  byId("map").classList.toggle("over", Boolean(found));
+  tip.hidden = !found?.mark;
+  if (tip.hidden) return;
+  const { name, value } = found.mark.words();
+  tip.style.left = `${found.x}px`;
+  tip.style.top = `${found.y}px`;
+  tip.replaceChildren(name, el("b", {}, value || t(found.mark.state)));
+}
+
+function click(event) {
+  const found = layer.at(event.containerPoint);
+  if (found?.mark) look({ node: found.mark.id, panel: "" });
+  else if (found?.cluster) {
+    moved = true;
+    map.setView(map.containerPointToLatLng([found.cluster.x, found.cluster.y]), Math.min(map.getMaxZoom(), map.getZoom() + 1.5));
+  } else if (view.node || view.panel) look({ node: "", panel: "" });
+}
+
+/** Bring a node into sight, clear of the drawer. */
+function show(id) {
+  const node = store.nodes.get(id);
+  if (!node || node.lat === null) return;
+  const at = map.latLngToContainerPoint([node.lat, node.lon]);
+  const free = map.getSize().x - (innerWidth > 820 ? 18 * rem() : 0);
+  if (at.x > 40 && at.y > 40 && at.x < free && at.y < map.getSize().y - 40) return;
+  moved = true;
+  map.setView([node.lat, node.lon], Math.max(map.getZoom(), NEAR_ZOOM - 1), { animate: false });
+}
+
+export function start() {
+  map = L.map("map", {
+    zoomControl: false, attributionControl: false, zoomSnap: 0.25, zoomDelta: 0.5, zoomAnimation: false, fadeAnimation: false,
+    minZoom: 9, maxZoom: 19, wheelPxPerZoomLevel: 120,
+  });
+  L.control.zoom({ position: "topright" }).addTo(map);
+  map.setView(store.map?.center ?? [0, 0], store.map?.zoom ?? 12);
+  const features = store.map?.features ?? { features: [] };
+  home = addBase(map, features);
+  layer = new NodeLayer(() => marks, (ctx, taken) => drawNames(ctx, map, features, taken)).addTo(map);
+  map.on("mousemove", point);
+  map.on("mouseout", () => { byId("tip").hidden = true; });
+  map.on("click", click);
+  map.on("dragstart", () => { moved = true; });
+  map.getContainer().addEventListener("wheel", () => { moved = true; }, { passive: true });
+  new ResizeObserver(() => { if (moved) map.invalidateSize({ pan: false }); else fit(); }).observe(map.getContainer());
+  on("nodes", () => { rebuild(); drawLayers(); drawLegend(); });
+  on("readings", (changed) => {
+    if (changed.length) layer.redraw();
+    layer.pulse(changed);
+    drawLegend();
+  });
+  on("view", (changes) => {
+    rebuild();
+    drawLayers();
+    drawLegend();
+    if (changes.node) show(changes.node);
+  });
+  rebuild();
+  drawLayers();
+  drawLegend();
+  if (view.node) show(view.node);
+}
+
+/** Where a node is drawn, in page pixels: for tests and for pointing at it. */
+export function pointOf(id) {
+  const node = store.nodes.get(id);
+  const box = map.getContainer().getBoundingClientRect();
+  const at = map.latLngToContainerPoint([node.lat, node.lon]);
+  return { x: box.left + at.x, y: box.top + at.y };
+}
+
+/** How many nodes the last drawing put on the canvas, alone or gathered. */
+export const drawn = () => layer.drawn;

@@ -1,0 +1,107 @@
+// How a state looks: one shape each, so that the colour-blind read it too. Drawn once, stamped thousands of times.
+
+export const STATES = ["ok", "suspect", "late", "silent"];
+export const COLOURS = { accent: "#5cc8b8", dim: "#2c5f60", text: "#e8eff3", stale: "#8795a0", ground: "#0b1219", soft: "#a5b6c2" };
+
+function circle(ctx, r) {
+  ctx.beginPath();
+  ctx.arc(0, 0, r, 0, 7);
+}
+
+/** ok: a disc (hollow when what it is about is off). */
+function drawOk(ctx, r, off) {
+  circle(ctx, r);
+  ctx.fillStyle = off ? COLOURS.dim : COLOURS.accent;
+  ctx.fill();
+}
+
+function diamond(ctx, d) {
+  ctx.beginPath();
+  ctx.moveTo(0, -d);
+  ctx.lineTo(d, 0);
+  ctx.lineTo(0, d);
+  ctx.lineTo(-d, 0);
+  ctx.closePath();
+}
+
+/** suspect: a hatched diamond. */
+function drawSuspect(ctx, r) {
+  const d = r * 1.3;
+  diamond(ctx, d);
+  ctx.fillStyle = COLOURS.ground;
+  ctx.fill();
+  ctx.save();
+  ctx.clip();
+  ctx.strokeStyle = COLOURS.text;
+  ctx.lineWidth = r * 0.28;
+  ctx.beginPath();
+  for (let x = -2 * d; x < 2 * d; x += r * 0.62) {
+    ctx.moveTo(x, d);
+    ctx.lineTo(x + 2 * d, -d);
+  }
+  ctx.stroke();
+  ctx.restore();
+  diamond(ctx, d);
+  ctx.lineWidth = r * 0.26;
+  ctx.strokeStyle = COLOURS.text;
+  ctx.stroke();
+}
+
+/** late: a grey square. */
+function drawLate(ctx, r) {
+  const d = r * 0.92;
+  ctx.fillStyle = COLOURS.stale;
+  ctx.fillRect(-d, -d, 2 * d, 2 * d);
+}
+
+/** silent: an empty grey ring, crossed. */
+function drawSilent(ctx, r) {
+  const d = r * 0.62;
+  circle(ctx, r);
+  ctx.fillStyle = COLOURS.ground;
+  ctx.fill();
+  ctx.strokeStyle = COLOURS.stale;
+  ctx.lineWidth = Math.max(1, r * 0.26);
+  ctx.stroke();
+  ctx.beginPath();
+  ctx.moveTo(-d, -d);
+  ctx.lineTo(d, d);
+  ctx.moveTo(d, -d);
+  ctx.lineTo(-d, d);
+  ctx.stroke();
+}
+
+const DRAW = { ok: drawOk, suspect: drawSuspect, late: drawLate, silent: drawSilent };
+const sprites = new Map();
+
+/** Return {image, half} for a state at radius `r` CSS pixels; kept, so a redraw only stamps. */
+export function sprite(state, r, off = false) {
+  const dpr = window.devicePixelRatio || 1;
+  const key = `${state}|${r}|${off}|${dpr}`;
+  if (!sprites.has(key)) {
+    const half = Math.ceil(r * 1.5) + 2;
+    const image = document.createElement("canvas");
+    image.width = image.height = half * 2 * dpr;
+    const ctx = image.getContext("2d");
+    ctx.scale(dpr, dpr);
+    ctx.translate(half, half);
+    circle(ctx, r + 1.2); // a dark rim keeps neighbours apart
+    ctx.fillStyle = COLOURS.ground;
+    ctx.fill();
+    DRAW[state](ctx, r, off);
+    sprites.set(key, { image, half });
+  }
+  return sprites.get(key);
+}
+
+/** Return a small canvas showing a state, for lists and the legend. */
+export function badge(state, size_px = 40) {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = size_px;
+  canvas.className = "mark";
+  canvas.setAttribute("aria-hidden", "true");
+  const ctx = canvas.getContext("2d");
+  ctx.translate(size_px / 2, size_px / 2);
+  DRAW[state](ctx, size_px * 0.36, false);
+  return canvas;
+}

@@ -1,0 +1,55 @@
+"""What serial drivers share: collecting bytes from a UART within a time, and checksums."""
+
+import asyncio
+
+from cityneuron.errors import SensorError
+
+_POLL_MS = 5
+
+
+def drain(bus):
+    """Throw away what stands in the receive buffer: it answers an older question."""
+    while bus.any():
+        bus.read(bus.any())
+
+
+async def collect(bus, length, timeout_ms):
+    """Return exactly `length` bytes from a UART, or raise SensorError."""
+    raw, waited_ms = bytearray(), 0
+    while len(raw) < length:
+        if bus.any():
+            raw.extend(bus.read(length - len(raw)) or b"")
+        elif waited_ms >= timeout_ms:
+            raise SensorError(
+                "%d of %d bytes after %d ms" % (len(raw), length, timeout_ms), "check wiring and supply"
+            )
+        else:
+            await asyncio.sleep_ms(_POLL_MS)
+            waited_ms += _POLL_MS
+    return bytes(raw)
+
+
+def median(echoes):
+    """Return the middle of the echoes that came (None is one that did not), or None for fewer than three."""
+    heard = sorted(echo for echo in echoes if echo is not None)
+    return heard[len(heard) // 2] if len(heard) >= 3 else None
+
+
+def crc16_modbus(data):
+    """CRC-16/MODBUS: polynomial 0xA001 (reflected), start 0xFFFF, sent low byte first."""
+    crc = 0xFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ 0xA001 if crc & 1 else crc >> 1
+    return crc
+
+
+def crc8_maxim(data):
+    """CRC-8/MAXIM of 1-Wire devices: polynomial 0x8C (reflected), start 0."""
+    crc = 0
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ 0x8C if crc & 1 else crc >> 1
+    return crc

@@ -1,0 +1,26 @@
+"""What can go wrong in a node: a message, and what the engineer does about it."""
+
+
+class NodeError(Exception):
+    """The base of the firmware's own errors."""
+
+    def __init__(self, message, remedy=""):
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+class SettingsError(NodeError):
+    """The settings on flash are missing or cannot be used."""
+
+
+class PackError(NodeError):
+    """Bytes that are no message of ours, or a value that fits none."""
+
+
+class LinkDown(NodeError):
+    """The broker is out of reach, hung up or broke the protocol."""
+
+
+class SensorError(NodeError):
+    """A sensor did not answer, or answered nonsense."""

@@ -1,0 +1,141 @@
+"""`cityneuron up` as a newcomer uses it: it lives, it ends cleanly, it goes on, and it says what is wrong."""
+
+import json
+import signal
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from city_rig import CITYNEURON
+from servers import InfluxDB, Mosquitto
+
+from edge.folder import FORMAT
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
+
+COUNTS = ("produced", "stored", "queued", "dropped", "quarantined", "missing")
+
+
+def up(data: Path, *options: str) -> list[str | Path]:
+    """Return the command."""
+    return [CITYNEURON, "up", "--data", data, "--port", "0", *options]
+
+
+def run(data: Path, *options: str) -> dict[str, Any]:
+    """Run a city for a while and return its account: the last line of standard output."""
+    done = subprocess.run(up(data, "--json", *options), capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout.decode().splitlines()[-1])  # type: ignore[no-any-return]
+
+
+def account(data: Path) -> dict[str, Any]:
+    """Return what `cityneuron ledger --json` says of a city that has ended."""
+    done = subprocess.run([CITYNEURON, "ledger", "--json", "--data", data], capture_output=True, check=True)
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
+@contextmanager
+def living(data: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
+    """A city while it runs, with what it says of itself in run.json."""
+    city = subprocess.Popen(up(data, *options), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        assert city.stdout is not None
+        for line in city.stdout:
+            if b"Ctrl-C" in line:
+                break
+        else:
+            pytest.fail("it ended before it said where the wall is")
+        yield city, json.loads((data / "run.json").read_text())
+    finally:
+        if city.poll() is None:
+            city.kill()
+        city.communicate()
+
+
+def get(url: str) -> Any:
+    """Return what the API says."""
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)
+
+
+def test_a_city_runs_accounts_for_all_and_goes_on_with_its_data(tmp_path: Path) -> None:
+    first = run(tmp_path, "--for", "8")
+    assert set(first) >= {"nodes", *COUNTS, "latency_p50_s", "latency_p99_s"}
+    assert first["nodes"] > 300 and first["produced"] > 10_000
+    assert first["stored"] == first["produced"] and first["queued"] == first["missing"] == first["dropped"] == 0
+    assert 0 < first["latency_p50_s"] <= first["latency_p99_s"]
+    second = run(tmp_path, "--for", "4")
+    assert second["stored"] == second["produced"] > first["produced"]
+    ledger = account(tmp_path)
+    assert {name: ledger["total"][name] for name in COUNTS} == {name: second[name] for name in COUNTS}
+    assert len(ledger["nodes"]) == second["nodes"] and all(row["balanced"] for row in ledger["nodes"])
+    assert not (tmp_path / "run.json").exists()
+
+
+def test_ctrl_c_ends_it_cleanly_and_the_wall_shows_it_living(tmp_path: Path) -> None:
+    with living(tmp_path) as (city, where):
+        assert get(f"{where['cloud']}/api/v1/health")["status"] == "ok"
+        nodes = get(f"{where['cloud']}/api/v1/nodes")["nodes"]
+        assert len(nodes) > 300
+        with urllib.request.urlopen(where["cloud"], timeout=10) as page:
+            assert b"<html" in page.read()
+        assert (tmp_path / "token").stat().st_mode & 0o777 == 0o600
+        city.send_signal(signal.SIGINT)
+        out, _ = city.communicate(timeout=60)
+        assert city.returncode == 0
+        assert "produced" in out.decode() and "Traceback" not in out.decode()
+    assert account(tmp_path)["total"]["balanced"]
+
+
+def test_a_city_on_given_servers_writes_to_them(
+    tmp_path: Path, mosquitto: Mosquitto, influxdb: InfluxDB
+) -> None:
+    found = run(tmp_path, "--for", "6", "--broker", mosquitto.url, "--store", influxdb.url)
+    assert found["stored"] == found["produced"] > 10_000
+    kinds = [row[0] for row in influxdb.query("city", "SHOW MEASUREMENTS")["results"][0]["series"][0]["values"]]
+    assert {"water_level", "streetlight", "gateway"} <= set(kinds)
+
+
+def refused(data: Path, *options: str, port: int = 0, before: Sequence[str | Path] = ()) -> str:
+    """Return the words of a city that does not start."""
+    command = [*before, CITYNEURON, "up", "--data", data, "--port", str(port), "--for", "1", *options]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 1
+    words = done.stderr.decode()
+    assert words.startswith("error: ") and "Traceback" not in words and len(words.splitlines()) <= 2
+    return words
+
+
+def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert f"port {port} on 127.0.0.1 is in use" in refused(tmp_path, port=port)
+
+
+def test_a_folder_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "version").write_text(f"{FORMAT + 1}\n")
+    assert "written by a newer version" in refused(tmp_path)
+
+
+def test_two_cities_do_not_share_a_folder(tmp_path: Path) -> None:
+    with living(tmp_path):
+        assert "another city runs in" in refused(tmp_path)
+
+
+def test_a_store_that_is_not_there_is_named(tmp_path: Path, free_port: int) -> None:
+    assert "does not answer" in refused(tmp_path, "--store", f"http://127.0.0.1:{free_port}")
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert "cannot use" in refused(tmp_path / "file" / "data")
+
+
+def test_a_full_disk_is_one_clear_line(tmp_path: Path) -> None:
+    mount = 'mount -t tmpfs -o size=8m tmpfs "$0" && exec "$@"'  # in a mount namespace of its own
+    assert "is full" in refused(tmp_path, before=["unshare", "-Urm", "sh", "-c", mount, tmp_path])

@@ -1,0 +1,221 @@
+"""Fixtures that run the firmware on a real MicroPython: what CPython says of it proves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import pytest
+import servers
+from peer import Peer
+
+FIRMWARE = servers.PROJECT / "firmware"
+SCRIPTS = Path(__file__).with_name("on_micropython")
+HEAP_KW = 128  # 128wK is 128 KB where words have 32 bits, and as many words on amd64
+FETCH_WITHIN_S = 300
+RUN_WITHIN_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class MicroPython:
+    """A MicroPython command, with the firmware on its path and a limited heap."""
+
+    executable: str
+
+    def command(self, script: str, *arguments: object) -> list[str]:
+        """Return the command that runs a script of on_micropython/."""
+        return [self.executable, "-X", f"heapsize={HEAP_KW}wK", str(SCRIPTS / script), *map(str, arguments)]
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Return the environment in which the firmware is found."""
+        return {**os.environ, "MICROPYPATH": f"{FIRMWARE / 'lib'}:{FIRMWARE}:.frozen", **more}
+
+    def run(self, script: str, *arguments: object) -> list[str]:
+        """Run a script to its end and return the lines it printed; fail as it fails."""
+        done = subprocess.run(
+            self.command(script, *arguments),
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=RUN_WITHIN_S,
+            check=False,
+        )
+        assert done.returncode == 0, f"{script} on MicroPython:\n{done.stdout}"
+        return done.stdout.splitlines()
+
+
+@dataclass(slots=True)
+class Node:
+    """The firmware running as a process on the simulated board, and what it says of itself."""
+
+    name: str
+    process: asyncio.subprocess.Process
+    lines: list[str] = field(default_factory=list)
+    heap_bytes: int = 0
+    produced: int = 0
+    acknowledged: int = 0
+    held: int = 0
+    dropped: int = 0
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def until(self, condition: Callable[[], bool], timeout_s: float = 30) -> None:
+        """Return when the condition holds; fail with the node's own words when it ended or was too slow."""
+        stream = self.process.stdout
+        assert stream is not None
+        try:
+            async with asyncio.timeout(timeout_s), self._changed:
+                await self._changed.wait_for(lambda: condition() or stream.at_eof())
+        except TimeoutError:
+            pytest.fail("the node did not get there:\n" + "\n".join(self.lines[-20:]))
+        assert condition(), "the node ended:\n" + "\n".join(self.lines[-20:])
+
+    async def listen(self) -> None:
+        """Take what the node prints until it ends."""
+        assert self.process.stdout is not None
+        async for raw in self.process.stdout:
+            word, _, rest = raw.decode().strip().partition(" ")
+            async with self._changed:
+                if word == "heap":
+                    self.heap_bytes = int(rest)
+                elif word == "ledger":
+                    self.produced, self.acknowledged, self.held, self.dropped = map(int, rest.split())
+                    assert self.produced == self.acknowledged + self.held + self.dropped, rest
+                else:
+                    self.lines.append(f"{word} {rest}")
+                self._changed.notify_all()
+        async with self._changed:
+            self._changed.notify_all()
+
+    def cut_power(self) -> None:
+        """End it at once."""
+        if self.process.returncode is None:
+            self.process.kill()
+
+
+@pytest.fixture(scope="session")
+def micropython() -> MicroPython:
+    """A real MicroPython, fetched into .cache/ by the first test that asks."""
+    fetch = subprocess.run(
+        [servers.PROJECT / "scripts" / "micropython"],
+        capture_output=True,
+        text=True,
+        timeout=FETCH_WITHIN_S,
+        check=False,
+    )
+    if fetch.returncode != 0:
+        pytest.fail(fetch.stderr, pytrace=False)
+    return MicroPython(fetch.stdout.strip())
+
+
+class TlsMosquitto(servers.Mosquitto):
+    """The deployed broker, with TLS and client certificates; what `keys` holds is made with openssl."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.keys = folder / "keys"
+        self.keys.mkdir(parents=True)
+        self._openssl("req -x509 -new -nodes {P256} -keyout ca.key -out ca.crt -subj /CN=test-ca -days 2")
+        self.issue("server", self.host, f"subjectAltName=IP:{self.host}")
+
+    def command(self) -> list[str]:
+        """Add to the configuration what its last lines tell an operator to switch on."""
+        command = super().command()
+        with (self.folder / "mosquitto.conf").open("a", encoding="utf-8") as config:
+            config.write(
+                f"cafile {self.keys}/ca.crt\ncertfile {self.keys}/server.crt\nkeyfile {self.keys}/server.key\n"
+                "require_certificate true\nuse_identity_as_username true\n"
+            )
+        return command
+
+    def issue(self, name: str, common_name: str, extension: str = "keyUsage=digitalSignature") -> None:
+        """Make NAME.key and NAME.crt, signed by the test's authority."""
+        (self.keys / "extension").write_text(extension, encoding="utf-8")
+        self._openssl(f"req -new -nodes {{P256}} -keyout {name}.key -out {name}.csr -subj /CN={common_name}")
+        self._openssl(
+            f"x509 -req -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile extension"
+            f" -out {name}.crt -days 2"
+        )
+
+    def der(self, name: str, home: Path) -> None:
+        """Write a node's key and certificates as DER into its flash."""
+        self._openssl(f"ec -in {name}.key -outform DER -out {home}/node.key")
+        self._openssl(f"x509 -in {name}.crt -outform DER -out {home}/node.crt")
+        self._openssl(f"x509 -in ca.crt -outform DER -out {home}/ca.crt")
+
+    def tls(self, name: str) -> aiomqtt.TLSParameters:
+        """Return how a client of this host logs in with a certificate."""
+        return aiomqtt.TLSParameters(
+            *(str(self.keys / file) for file in ("ca.crt", f"{name}.crt", f"{name}.key"))
+        )
+
+    def _openssl(self, arguments: str) -> None:
+        words = arguments.replace("{P256}", "-newkey ec -pkeyopt ec_paramgen_curve:P-256").split()
+        subprocess.run([servers.program("openssl"), *words], cwd=self.keys, check=True, capture_output=True)
+
+
+@pytest.fixture
+def tls_mosquitto(tmp_path: Path) -> Iterator[TlsMosquitto]:
+    """A broker that lets in nobody without a certificate."""
+    broker = TlsMosquitto(tmp_path / "tls")
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.kill()
+
+
+@pytest.fixture
+async def start_node(
+    micropython: MicroPython, mosquitto: servers.Mosquitto, tmp_path: Path
+) -> AsyncIterator[Callable[..., Awaitable[Node]]]:
+    """Call with a node id, and settings to change, to start a stage station; it ends with the test."""
+    nodes: list[tuple[Node, asyncio.Task[None]]] = []
+
+    async def start(name: str, **changes: Any) -> Node:
+        home = tmp_path / name
+        home.mkdir(exist_ok=True)
+        settings = {
+            "node": name,
+            "kind": "water_level",
+            "period_ms": 50,
+            "broker_host": mosquitto.host,
+            "broker_port": mosquitto.port,
+            "broker_tls": False,
+            "sensors": [
+                {"driver": "jsn_sr04t", "bus": "jsn", "datum_mm": 5200},
+                {"driver": "ds18b20", "bus": "onewire"},
+            ],
+            **changes,
+        }
+        (home / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+        process = await asyncio.create_subprocess_exec(
+            *micropython.command("run_node.py"),
+            env=micropython.environment(CITYNEURON_HOME=str(home)),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        node = Node(name, process)
+        nodes.append((node, asyncio.create_task(node.listen())))
+        return node
+
+    yield start
+    for node, listening in nodes:
+        node.cut_power()
+        await listening
+        await node.process.wait()
+
+
+@pytest.fixture
+async def peer(mosquitto: servers.Mosquitto) -> AsyncIterator[Peer]:
+    """A small gateway on the same broker."""
+    async with Peer(mosquitto.host, mosquitto.port) as gateway:
+        yield gateway

@@ -1,0 +1,184 @@
+"""A whole node at a heap of 128 KB, on a real Mosquitto: what the gateway was not given, the node still has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aiomqtt
+import servers
+from peer import Peer
+
+from edge.protocol.topics import Leaf, topic
+from edge.protocol.wire import Ack, encode_ack
+
+if TYPE_CHECKING:
+    from conftest import Node, TlsMosquitto
+
+    StartNode = Callable[..., Awaitable[Node]]
+
+HEAP_BYTES = 128 * 1024
+LIVE_HEAP_BYTES = 96 * 1024
+
+
+async def test_a_node_announces_itself_and_its_outbox_empties(start_node: StartNode, peer: Peer) -> None:
+    node = await start_node("stage-0001")
+    await node.until(lambda: node.acknowledged >= 30 and node.held == 0)
+
+    birth = peer.births["stage-0001"]
+    assert [(column.quantity, column.decimals) for column in birth.columns] == [
+        ("level_m", 3),
+        ("water_temperature_c", 2),
+    ]
+    assert (birth.kind, birth.boot, birth.hardware, birth.period_s) == ("water_level", 1, "unix", 0.05)
+    assert peer.numbers("stage-0001")[:30] == [(1, seq) for seq in range(30)]
+    assert peer.faults == [] and node.dropped == 0
+    for t_ms, clock, (level_mm, water_centidegrees) in peer.rows.values():
+        assert clock in (0, 1) and t_ms > 1_763_683_200_000
+        assert 1_900 <= level_mm <= 4_000 and 1_800 <= water_centidegrees < 1_900
+
+
+async def test_a_broker_outage_delays_readings_but_loses_none(
+    start_node: StartNode, peer: Peer, mosquitto: servers.Mosquitto
+) -> None:
+    node = await start_node("stage-0002")
+    await node.until(lambda: node.acknowledged >= 20)
+
+    mosquitto.stop()
+    produced_at_stop = node.produced
+    await node.until(lambda: node.held >= 60)
+    mosquitto.start()
+    await node.until(lambda: node.acknowledged >= produced_at_stop + 100 and node.held == 0)
+
+    numbers = [seq for _, seq in peer.numbers("stage-0002")]
+    assert numbers == list(range(len(numbers))) and len(numbers) >= node.acknowledged
+    assert node.dropped == 0 and "replay" in peer.leaves["stage-0002"]
+    print(f"heap with the code loaded, at its peak: {node.heap_bytes} of {HEAP_BYTES} bytes")
+    assert node.heap_bytes < LIVE_HEAP_BYTES
+
+
+async def test_a_broker_killed_in_the_middle_loses_none_either(
+    start_node: StartNode, peer: Peer, mosquitto: servers.Mosquitto
+) -> None:
+    node = await start_node("stage-0003", period_ms=20, ack_timeout_s=1)
+    for acknowledged in (10, 60, 120):
+        await node.until(lambda least=acknowledged: node.acknowledged >= least)
+        mosquitto.kill()
+        mosquitto.start()
+    produced = node.produced
+    await node.until(lambda: node.acknowledged > produced)
+
+    numbers = [seq for _, seq in peer.numbers("stage-0003")]
+    assert numbers == list(range(len(numbers))) and len(numbers) > produced
+
+
+async def test_without_the_gateways_word_readings_are_kept_and_sent_again(
+    start_node: StartNode, peer: Peer
+) -> None:
+    peer.deaf = True
+    node = await start_node("stage-0004", ack_timeout_s=1)
+    await peer.until(lambda: peer.copies >= 10)
+    assert node.acknowledged == 0 and node.held == node.produced
+
+    peer.deaf = False
+    await node.until(lambda: node.acknowledged >= 30 and node.held == 0)
+    assert node.dropped == 0
+
+
+async def test_exactly_the_readings_asked_for_again_are_sent_again(
+    start_node: StartNode, peer: Peer, mosquitto: servers.Mosquitto
+) -> None:
+    node = await start_node("stage-0010")
+    await node.until(lambda: node.acknowledged >= 12)
+    before = peer.copies
+
+    async with aiomqtt.Client(mosquitto.host, mosquitto.port) as client:
+        again = Ack(1, 0, ((3, 5), (8, 8)))
+        await client.publish(topic("stage-0010", Leaf.ACK), encode_ack(again), qos=1)
+    await peer.until(lambda: peer.copies >= before + 4)
+    produced = node.produced
+    await node.until(lambda: node.acknowledged > produced)
+
+    assert peer.copies == before + 4 and "replay" in peer.leaves["stage-0010"]
+
+
+async def test_a_full_outbox_drops_the_oldest_and_says_so(
+    start_node: StartNode, peer: Peer, mosquitto: servers.Mosquitto
+) -> None:
+    mosquitto.stop()
+    node = await start_node("stage-0005", capacity_rows=8)
+    await node.until(lambda: node.dropped >= 20)
+    mosquitto.start()
+    await peer.until(lambda: "stage-0005" in peer.births and len(peer.numbers("stage-0005")) >= 10)
+
+    boot, oldest = peer.births["stage-0005"].oldest
+    assert boot == 1 and oldest >= 20
+    assert peer.numbers("stage-0005")[0][1] >= 20
+
+
+async def test_a_power_cut_speaks_the_will_and_begins_a_new_boot(start_node: StartNode, peer: Peer) -> None:
+    node = await start_node("stage-0006")
+    await node.until(lambda: node.acknowledged >= 5)
+    node.cut_power()
+    await peer.until(lambda: ("stage-0006", 1) in peer.deaths)
+
+    again = await start_node("stage-0006")
+    await again.until(lambda: again.acknowledged >= 5)
+    assert peer.births["stage-0006"].boot == 2
+    assert (2, 0) in peer.numbers("stage-0006")
+
+
+async def test_six_quantities_of_a_mains_meter_arrive(start_node: StartNode, peer: Peer) -> None:
+    node = await start_node("lamp-0001", kind="power_meter", sensors=[{"driver": "pzem004t", "bus": "pzem"}])
+    await node.until(lambda: node.acknowledged >= 5)
+
+    t_ms_clock_values = peer.rows["lamp-0001", 1, 0]
+    assert t_ms_clock_values[2][1:] == (500, 1140, 2, 500, 99)
+    assert len(peer.columns("lamp-0001")) == 6
+
+
+async def test_settings_that_cannot_work_are_named_with_a_remedy(start_node: StartNode) -> None:
+    node = await start_node("stage-0007", period_ms="often")
+    await node.process.wait()
+
+    assert any("period_ms is often, not within" in line for line in node.lines), json.dumps(node.lines)
+
+
+async def test_a_node_with_a_certificate_is_let_in_and_fits_the_heap(
+    start_node: StartNode, tls_mosquitto: TlsMosquitto, tmp_path: Path
+) -> None:
+    tls_mosquitto.issue("node", "stage-0008")
+    (tmp_path / "stage-0008").mkdir()
+    tls_mosquitto.der("node", tmp_path / "stage-0008")
+
+    node = await start_node("stage-0008", broker_port=tls_mosquitto.port, broker_tls=True)
+    topics = set()
+    async with aiomqtt.Client(
+        tls_mosquitto.host, tls_mosquitto.port, tls_params=tls_mosquitto.tls("node")
+    ) as client:
+        await client.subscribe("cn/v1/stage-0008/+", qos=1)
+        async for message in client.messages:
+            topics.add(str(message.topic))
+            if topics >= {"cn/v1/stage-0008/birth", "cn/v1/stage-0008/data"}:
+                break
+
+    print(f"heap with TLS, at its peak: {node.heap_bytes} of {HEAP_BYTES} bytes")
+    assert node.heap_bytes < LIVE_HEAP_BYTES
+
+
+async def test_a_node_without_a_certificate_of_ours_stays_out(
+    start_node: StartNode, tls_mosquitto: TlsMosquitto, tmp_path: Path
+) -> None:
+    stranger = type(tls_mosquitto)(tmp_path / "stranger")
+    stranger.issue("node", "stage-0009")
+    (tmp_path / "stage-0009").mkdir()
+    stranger.der("node", tmp_path / "stage-0009")
+
+    node = await start_node("stage-0009", broker_port=tls_mosquitto.port, broker_tls=True)
+    await node.until(
+        lambda: any(line.startswith("no TLS: The certificate is not correctly") for line in node.lines)
+    )
+
+    assert not any(line.startswith("connected") for line in node.lines) and node.held == node.produced
