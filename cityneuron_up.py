@@ -224,7 +224,7 @@ def _gateway_config(options: Options, broker_url: str, cloud_url: str) -> Gatewa
         gateway=GatewayIdentity(id=GATEWAY, data_dir=options.data.gateway, site="yangpu", district="yangpu"),
         mqtt=MqttConfig(url=broker_url),
         store=store,
-        cloud=UplinkConfig(url=cloud_url, token_file=token_file),
+        cloud=UplinkConfig(url=cloud_url, token_file=token_file, roster_period_s=2.0),
     )
 
 
@@ -311,5 +311,6 @@ def _farewell(console: Console, report: dict[str, Any], data: Path) -> None:
     if report["latency_p50_s"] is not None:
         console.print(
             f"[dim]sensed to stored: half within {report['latency_p50_s']:.2f} s,"
-            f" 99 % within {report['latency_p99_s']:.2f} s. All is kept in {data}.[/]"
+            f" 99 % within {report['latency_p99_s']:.2f} s. All is kept in {data}.[/]",
+            soft_wrap=True,
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -65,11 +66,11 @@ def ledger(
     if as_json:
         typer.echo(json.dumps(ledger_document(accounts)))
         return
-    table = Table(title="Ledger", caption="produced = stored + queued + dropped + quarantined + missing")
-    table.add_column("node", no_wrap=True)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), caption="produced = " + " + ".join(_COLUMNS[1:]))
+    table.add_column("node", overflow="ellipsis", no_wrap=True)
     for name in _COLUMNS:
-        table.add_column(name, justify="right")
-    table.add_column("balanced", justify="center")
+        table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
+    table.add_column("", justify="center", min_width=1)
     for name, counts in sorted(accounts.items()):
         _add(table, name, counts)
     table.add_section()

@@ -1,4 +1,4 @@
-"""A gateway as users start it, and nodes that talk to it: what the end-to-end tests stand on."""
+"""A city or a gateway as users start it, and nodes that talk: what the end-to-end tests stand on."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
+import pytest
 from servers import Mosquitto
 
 from edge.agent import AgentConfig, NodeAgent, SystemTime
@@ -28,6 +30,29 @@ CITYNEURON = Path(sys.executable).with_name("cityneuron")
 T0_MS = 1_760_000_000_000
 COLUMNS = (Column("level_m", 3), Column("battery_v", 2))
 WITHIN_S = 60.0
+
+
+def up(data: Path, *options: str) -> list[str | Path]:
+    """Return the command."""
+    return [CITYNEURON, "up", "--data", data, "--port", "0", *options]
+
+
+@contextmanager
+def living(data: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
+    """A city while it runs, with what it says of itself in run.json."""
+    city = subprocess.Popen(up(data, *options), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        assert city.stdout is not None
+        for line in city.stdout:
+            if b"Ctrl-C" in line:
+                break
+        else:
+            pytest.fail("it ended before it said where the wall is")
+        yield city, json.loads((data / "run.json").read_text())
+    finally:
+        if city.poll() is None:
+            city.kill()
+        city.communicate()
 
 
 class GatewayProcess:

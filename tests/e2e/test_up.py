@@ -5,13 +5,12 @@ import signal
 import socket
 import subprocess
 import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from city_rig import CITYNEURON
+from city_rig import CITYNEURON, living, up
 from servers import InfluxDB, Mosquitto
 
 from edge.folder import FORMAT
@@ -19,11 +18,6 @@ from edge.folder import FORMAT
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
 COUNTS = ("produced", "stored", "queued", "dropped", "quarantined", "missing")
-
-
-def up(data: Path, *options: str) -> list[str | Path]:
-    """Return the command."""
-    return [CITYNEURON, "up", "--data", data, "--port", "0", *options]
 
 
 def run(data: Path, *options: str) -> dict[str, Any]:
@@ -37,24 +31,6 @@ def account(data: Path) -> dict[str, Any]:
     """Return what `cityneuron ledger --json` says of a city that has ended."""
     done = subprocess.run([CITYNEURON, "ledger", "--json", "--data", data], capture_output=True, check=True)
     return json.loads(done.stdout)  # type: ignore[no-any-return]
-
-
-@contextmanager
-def living(data: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
-    """A city while it runs, with what it says of itself in run.json."""
-    city = subprocess.Popen(up(data, *options), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    try:
-        assert city.stdout is not None
-        for line in city.stdout:
-            if b"Ctrl-C" in line:
-                break
-        else:
-            pytest.fail("it ended before it said where the wall is")
-        yield city, json.loads((data / "run.json").read_text())
-    finally:
-        if city.poll() is None:
-            city.kill()
-        city.communicate()
 
 
 def get(url: str) -> Any:
