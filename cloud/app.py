@@ -16,10 +16,9 @@ from cloud.live import Live
 from cloud.registry import Registry
 from cloud.services import Services
 from cloud.stores import STORES
+from cloud.stores.protocol import Latest
 
 WATCH_STATES_S = 5.0
-NEWEST_WITHIN_MS = 72 * 3_600_000  # a node that was quiet for longer is silent anyway
-NEWS_WITHIN_MS = 3_600_000
 SHUTDOWN_S = 5.0
 _log = logging.getLogger(__name__)
 
@@ -84,19 +83,23 @@ class Cloud:
 
     async def _load_board(self) -> None:
         """Know the newest readings from the start; a store that is away is asked again by `_poll`."""
-        since_ms = self.services.now_ms() - NEWEST_WITHIN_MS
         try:
-            self.services.board.offer(await self.services.store.latest(since_ms=since_ms))
+            self.services.board.offer(await self._newest())
         except StoreUnavailable as error:
             _log.warning("started without the newest readings: %s", error)
         self.services.live.network(await network(self.services))
+
+    async def _newest(self) -> list[Latest]:
+        within_h = self.config.store.newest_within_h
+        since_ms = self.services.now_ms() - int(within_h * 3_600_000) if within_h else None
+        return await self.services.store.latest(since_ms=since_ms)
 
     async def _poll(self) -> None:
         """Ask a store that others write to what is new."""
         while True:
             await asyncio.sleep(self.config.store.poll_s)
             try:
-                found = await self.services.store.latest(since_ms=self.services.now_ms() - NEWS_WITHIN_MS)
+                found = await self._newest()
             except StoreUnavailable as error:
                 _log.warning("no news: %s", error)
                 continue

@@ -4,7 +4,7 @@ import os
 import stat
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
@@ -26,6 +26,7 @@ class StoreConfig:
     username: str = ""
     secret: str = field(default="", repr=False)
     poll_s: float = 2.0
+    newest_within_h: float = 0.0
 
     @classmethod
     def parse(cls, text: str, *, secret: str = "") -> "StoreConfig":
@@ -79,6 +80,7 @@ _TYPES: dict[str, type] = {
     "data_dir": str,
     "store": str,
     "poll_s": float,
+    "newest_within_h": float,
     "token_file": str,
     "store_token_file": str,
     "timezone": str,
@@ -101,8 +103,11 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> CloudConfig
     base = path.parent
     store_secret = environment.get(STORE_TOKEN_VARIABLE) or _secret(base, table.get("store_token_file"))
     store = StoreConfig.parse(table.get("store", "embedded"), secret=store_secret)
-    if "poll_s" in table:
-        store = _replaced(store, poll_s=float(table["poll_s"]))
+    store = replace(
+        store,
+        poll_s=float(table.get("poll_s", store.poll_s)),
+        newest_within_h=float(table.get("newest_within_h", store.newest_within_h)),
+    )
     token = environment.get(TOKEN_VARIABLE) or _secret(base, table.get("token_file"))
     if not token:
         raise ConfigError(f"{path}: no token", remedy=f"set token_file, or the variable {TOKEN_VARIABLE}")
@@ -140,6 +145,8 @@ def _check(path: Path, table: Mapping[str, Any]) -> None:
         raise ConfigError(f"{path}: port {table['port']} is no port", remedy="use 1 to 65535")
     if not 0.1 <= table.get("poll_s", 1) <= 3_600:
         raise ConfigError(f"{path}: poll_s {table['poll_s']} is out of range", remedy="use 0.1 to 3600")
+    if not 0 <= table.get("newest_within_h", 0) <= 87_600:
+        raise ConfigError(f"{path}: newest_within_h is out of range", remedy="use 0 (no limit) to 87600")
 
 
 def _secret(base: Path, name: str | None) -> str:
@@ -156,11 +163,6 @@ def _secret(base: Path, name: str | None) -> str:
     if mode & 0o077:
         raise ConfigError(f"{path}: others can read it (mode {mode:04o})", remedy=f"chmod 600 {path}")
     return text
-
-
-def _replaced(store: StoreConfig, *, poll_s: float) -> StoreConfig:
-    values = {item.name: getattr(store, item.name) for item in fields(store)}
-    return StoreConfig(**{**values, "poll_s": poll_s})
 
 
 def _without_password(text: str) -> str:

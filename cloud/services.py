@@ -1,8 +1,9 @@
 """What the routes work with: one bundle, put together by the app and by tests."""
 
+import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from cloud.board import Board
@@ -12,6 +13,8 @@ from cloud.state import node_state
 from cloud.stores.protocol import Store
 from edge.model.kinds import KINDS
 from edge.model.node import Node
+
+WRITES_AT_ONCE = 8  # a body may be 32 MB: what is beyond waits in its socket
 
 
 def epoch_ms() -> int:
@@ -32,6 +35,7 @@ class Services:
     board: Board
     live: Live
     now_ms: Callable[[], int] = epoch_ms
+    writes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WRITES_AT_ONCE))
 
     def told(self, node: Node) -> dict[str, object]:
         """Return a node as the API tells it: registered facts, state, time of the newest reading."""

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import math
 import random
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -68,6 +69,8 @@ class LinkConfig:
     timeout_s: float = 10.0
     retry_first_s: float = 0.5
     retry_limit_s: float = 30.0
+    log_level: int = logging.WARNING
+    """How loudly the first failure of an outage is told; where links are many, less."""
 
 
 class Link:
@@ -111,8 +114,11 @@ class Link:
         """Send all that is unsent and return when all is acknowledged; TimeoutError when it takes longer."""
         self._flushing = True
         self._wake.set()
-        async with asyncio.timeout(timeout_s):
-            await self.until(lambda: self.counts.held == 0)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.until(lambda: self.counts.held == 0)
+        finally:
+            self._flushing = False
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Return when the condition holds; it is asked again after each acknowledgement."""
@@ -130,7 +136,7 @@ class Link:
                 await self._connect_once()
             except* (aiomqtt.MqttError, OSError) as group:
                 failures = 0 if self.connections > before else failures + 1
-                level = logging.WARNING if failures <= 1 else logging.DEBUG
+                level = self._config.log_level if failures <= 1 else logging.DEBUG
                 log.log(level, "%s: link to %s: %s", self._client_id, self._broker, _reason(group))
             await self._pause(failures)
 
@@ -167,6 +173,7 @@ class Link:
             keepalive=self._config.keepalive_s,
             timeout=self._config.timeout_s,
             logger=_mqtt_log,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
 
     async def _send(self, client: aiomqtt.Client) -> None:

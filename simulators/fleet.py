@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from edge.agent import (
     AgentConfig,
@@ -20,9 +18,9 @@ from edge.agent import (
     sample_forever,
     scale,
 )
+from edge.boot import next_boot as next_boot
 from edge.broker import BrokerAddress
 from edge.link import Link, LinkConfig
-from edge.model.errors import ConfigError
 from edge.model.kinds import KINDS
 from edge.model.node import Node, NodeId
 from edge.outbox import Counts, OutboxConfig
@@ -63,30 +61,7 @@ class FleetConfig:
             outbox=OutboxConfig(capacity_rows=1_200, window_rows=600),
         )
     )
-    link: LinkConfig = field(default_factory=LinkConfig)
-
-
-def next_boot(path: Path) -> int:
-    """Return the number of this start, one higher than the last, after it is safely on disk."""
-    try:
-        last = int(path.read_text(encoding="ascii")) if path.exists() else 0
-    except ValueError:
-        raise ConfigError(
-            f"{path} holds no boot number", remedy="write the last boot's number into it"
-        ) from None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".new")
-    with draft.open("w", encoding="ascii") as file:
-        file.write(f"{last + 1}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-    return last + 1
+    link: LinkConfig = field(default_factory=lambda: LinkConfig(log_level=logging.INFO))
 
 
 class VirtualSensor:
@@ -123,7 +98,7 @@ class _Gate:
 
 
 class Fleet:
-    """Virtual nodes of a city against one broker. Use as: `async with Fleet(...) as fleet: ...`."""
+    """Virtual nodes of a city: `async with` keeps their links, `start_producing` lets them sense."""
 
     def __init__(
         self,

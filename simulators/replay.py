@@ -184,7 +184,7 @@ class Replay:
                 pack_rows=250,
                 firmware="cityneuron-replay",
                 hardware="recording",
-                outbox=OutboxConfig(capacity_rows=3 * HELD_ROWS, window_rows=HELD_ROWS),
+                outbox=OutboxConfig(capacity_rows=3 * HELD_ROWS, window_rows=HELD_ROWS, resend_s=5.0),
             ),
         )
 

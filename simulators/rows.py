@@ -17,7 +17,7 @@ from edge.model.node import Node, NodeId, node_id
 from edge.protocol.wire import MAX_DECIMALS, MAX_VALUE, Column
 from simulators.recording import ColumnRule, ReadingRule, RecordingMap, TimeRule
 
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\Z")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\Z", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EXACT = Context(prec=60)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -172,7 +173,11 @@ class Mosquitto(Server):
 
 
 class InfluxDB(Server):
-    """An InfluxDB 1.x with an empty database `city`."""
+    """An InfluxDB 1.x with an empty database `city`; open by default, closed, as deployed, with `password`."""
+
+    def __init__(self, folder: Path, *, password: str = "") -> None:
+        super().__init__(folder)
+        self.username, self.password = ("admin" if password else ""), password
 
     @property
     def url(self) -> str:
@@ -185,7 +190,7 @@ class InfluxDB(Server):
             INFLUXDB_RPC_BIND=f"{self.host}:0",
             INFLUXDB_HTTP_BIND=f"{self.host}:{self.port}",
             INFLUXDB_DATA_DIR=self.folder,
-            INFLUXDB_AUTH="false",
+            INFLUXDB_AUTH="true" if self.password else "false",
         )
         config = self.folder / "influxdb.conf"
         config.write_text(text, encoding="utf-8")
@@ -194,6 +199,8 @@ class InfluxDB(Server):
     def start(self) -> None:
         """Start it and see to it that the database is there."""
         super().start()
+        if self.password:
+            self.query("", f"CREATE USER {self.username} WITH PASSWORD '{self.password}' WITH ALL PRIVILEGES")
         self.query("", 'CREATE DATABASE "city"')
 
     def query(self, db: str, q: str, *, epoch: str = "ms") -> dict[str, Any]:
@@ -219,8 +226,12 @@ class InfluxDB(Server):
         self._post(f"/write?{urllib.parse.urlencode({'db': db, 'precision': precision})}", body)
 
     def _post(self, path: str, body: bytes) -> bytes:
+        request = urllib.request.Request(self.url + path, body)
+        if self.password:
+            word = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+            request.add_header("Authorization", f"Basic {word}")
         try:
-            with _HTTP.open(urllib.request.Request(self.url + path, body), timeout=60) as reply:
+            with _HTTP.open(request, timeout=60) as reply:
                 data: bytes = reply.read()
                 return data
         except urllib.error.HTTPError as error:

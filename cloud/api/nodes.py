@@ -17,19 +17,35 @@ EMPTY_MAP: dict[str, object] = {
     "zoom": 14,
     "features": {"type": "FeatureCollection", "features": []},
 }
+_POSITION: Schema = {
+    "type": "array",
+    "items": {"type": "number", "minimum": -20_000, "maximum": 20_000},  # degrees, degrees, perhaps metres
+    "minItems": 2,
+    "maxItems": 3,
+}
+
+
+def _geometry(name: str, depth: int) -> Schema:
+    coordinates = _POSITION
+    for _ in range(depth):
+        coordinates = {"type": "array", "items": coordinates, "minItems": 1}
+    return obj({"type": {"type": "string", "enum": [name]}, "coordinates": coordinates})
+
+
 _COORDINATE: Schema = {"type": "number", "minimum": -360, "maximum": 360}
 _FEATURE = obj(
     {
         "type": {"type": "string", "enum": ["Feature"]},
-        "geometry": obj(
-            {
-                "type": {
-                    "type": "string",
-                    "enum": ["Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon"],
-                },
-                "coordinates": {"type": "array", "minItems": 1},
-            }
-        ),
+        "geometry": {
+            "anyOf": [
+                _geometry("Point", 0),
+                _geometry("MultiPoint", 1),
+                _geometry("LineString", 1),
+                _geometry("MultiLineString", 2),
+                _geometry("Polygon", 2),
+                _geometry("MultiPolygon", 3),
+            ]
+        },
         "properties": {
             "type": "object",
             "properties": {

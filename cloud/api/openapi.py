@@ -67,7 +67,6 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": route.body}}}
     elif route.text_body is not None:
         operation["requestBody"] = {
-            "required": True,
             "description": route.text_body,
             "content": {"text/plain": {"schema": {"type": "string"}}},
         }

@@ -81,11 +81,12 @@ async def summary(call: Call) -> web.Response:
 
 
 def _known_quantity(kind: str, quantity: str) -> str:
+    """Return the quantity, which may be any of the catalogue: a node may measure more than its kind does."""
     base = quantity.removesuffix("_rejected").removesuffix("_qc")
-    if base not in KINDS[kind].quantities:
+    if base not in QUANTITIES:
         raise InvalidRequest(
-            f"parameter 'quantity': {kind} has no {quantity!r}",
-            remedy=f"it has {', '.join(KINDS[kind].quantities)}",
+            f"parameter 'quantity': {quantity!r} is not in the catalogue",
+            remedy=f"a {kind} has {', '.join(KINDS[kind].quantities)}",
         )
     return quantity
 

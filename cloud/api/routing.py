@@ -98,6 +98,8 @@ class Route:
         raw = await request.read()
         try:
             body = json.loads(raw, parse_constant=_no_constant)
+            if b"\\u" in raw:
+                json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text
         except (ValueError, RecursionError) as error:
             raise Malformed(f"the body is not JSON: {error}", remedy="send JSON, UTF-8") from error
         assert self.body is not None

@@ -38,7 +38,7 @@ def array(items: Schema, *, max_items: int | None = None) -> Schema:
 def text(*, max_length: int = 200, min_length: int = 0, pattern: str | None = None) -> Schema:
     """Return the schema of a text without control characters, or of a pattern."""
     schema = {"type": "string", "maxLength": max_length, "minLength": min_length}
-    return {**schema, "pattern": pattern or r"^[^\u0000-\u001f\u007f\ud800-\udfff]*$"}
+    return {**schema, "pattern": pattern or r"^[^\x00-\x1f\x7f]*$"}
 
 
 def integer(low: int, high: int) -> Schema:
@@ -73,6 +73,18 @@ def check(value: object, schema: Schema, place: str = "body") -> None:
         _check_text(value, schema, place)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         _check_number(value, schema, place)
+    if "anyOf" in schema:
+        _check_any(value, schema["anyOf"], place)
+
+
+def _check_any(value: object, options: Sequence[Schema], place: str) -> None:
+    problems: list[InvalidRequest] = []
+    for option in options:
+        try:
+            return check(value, option, place)
+        except InvalidRequest as problem:
+            problems.append(problem)
+    raise max(problems, key=lambda problem: problem.message.count("["))  # the one that got furthest
 
 
 def _check_object(value: Mapping[str, object], schema: Schema, place: str) -> None:

@@ -10,7 +10,8 @@ COUNT = integer(0, 2**53)
 COUNTS_SCHEMA = obj(dict.fromkeys(COUNTS, COUNT))
 NODE_ID = text(min_length=3, max_length=32, pattern=r"^[a-z][a-z0-9-]{2,31}$")
 GATEWAY_ID = NODE_ID
-LABEL = obj({"en": text(max_length=128), "zh": text(max_length=128)})
+LABEL = obj({}, {"en": text(max_length=128), "zh": text(max_length=128)})
+"""A name for people; without Chinese the English stands for it, without both the id."""
 NODE = obj(
     {"id": NODE_ID, "kind": {"type": "string", "enum": list(KINDS)}},
     {

@@ -21,6 +21,11 @@ _NAME = text(max_length=200)
 
 async def write(call: Call) -> web.Response:
     """Store a batch: all of it, and on disk, or nothing."""
+    async with call.services.writes:
+        return await _write(call)
+
+
+async def _write(call: Call) -> web.Response:
     body = await call.request.read()
     precision = call.params["precision"] or "ns"
     try:

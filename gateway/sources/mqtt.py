@@ -170,6 +170,7 @@ class MqttSource:
             self._set_paused(True)
 
     def _on_socket_open(self, client: paho.Client, data: Any, sock: Any) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # many small packets, each waited for
         self._loop.call_soon_threadsafe(self._watch, sock)
 
     def _on_socket_close(self, client: paho.Client, data: Any, sock: Any) -> None:

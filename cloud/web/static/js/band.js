@@ -43,7 +43,7 @@ function words() {
   const from = data.start + slot * STEP_MS;
   const when = hover === null ? t("last_day") : `${moment(from, now_ms())} – ${minute(from + STEP_MS)}`;
   const count = hover === null ? total : data.volume[slot];
-  byId("band-text").replaceChildren(el("h2", {}, when), ...(total === 0 ? [el("p", {}, t("no_history"))] : [
+  byId("band-text").replaceChildren(el("h2", {}, when), ...(total === 0 ? [el("p", {}, t(data.start ? "no_history" : "loading_chart"))] : [
     el("p", {}, el("i"), `${t("volume")} `, el("b", {}, number(count)), hover === null ? ` · ${t("per_half_hour")}` : ""),
     level ? el("p", {}, el("i", { class: "line" }), `${t("stage")} `, el("b", {}, phrase(level[1], quantityOf(STAGE.quantity))), hover === null ? ` · ${minute(level[0])}` : "") : ""]));
   byId("now").hidden = moment_ms() === null;

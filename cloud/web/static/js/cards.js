@@ -1,7 +1,7 @@
 // The left column: a card a system, a figure a kind, with the last day as a line.
 import * as api from "./api.js";
 import { byId, el, svg, text } from "./dom.js";
-import { airIndex, figure, figureName, figureShown, plan } from "./figures.js";
+import { figure, figureBasis, figureName, figureShown, plan } from "./figures.js";
 import { age } from "./format.js";
 import { label, t } from "./i18n.js";
 import { counts, fresh, now_ms, on, store } from "./state.js";
@@ -58,20 +58,13 @@ function build() {
   byId("cards").classList.toggle("dense", systems.flatMap(({ kinds }) => kinds).length > DENSE);
   byId("cards").replaceChildren(...systems.map(({ system, kinds }) => {
     const figures = kinds.map((kind) => row(kind, large.has(kind.name)));
-    const card = el("article", { class: "card" },
+    const card = el("article", { class: kinds.length === 1 ? "card one" : "card" },
       el("header", {}, el("h2", {}, label(system.label, system.name)), el("span", { class: "share" })), ...figures);
     card.dataset.system = system.name;
-    card.style.flexGrow = String(1 + kinds.filter((kind) => large.has(kind.name)).length);
     return card;
   }));
   if (!systems.length) byId("cards").replaceChildren(el("article", { class: "card blank-card" }, el("p", {}, t("no_figures"))));
   drawSparks();
-}
-
-function place({ kind, large }, it) {
-  if (it.node) return label(it.node.label, it.node.id);
-  if (kind.name === "air_quality" && it.value !== null && large) return `${t("air")} ${airIndex(it.value).index} ${t(`aqi_${airIndex(it.value).grade}`)}`;
-  return "";
 }
 
 function update() {
@@ -81,11 +74,11 @@ function update() {
     const { value, unit } = figureShown(it);
     text(each.what, label(each.kind.label, each.kind.name));
     text(each.measure, each.large ? figureName(it) : "");
-    text(each.sub, place(each, it));
+    text(each.sub, figureBasis(it));
     each.sub.title = each.kind.name === "air_quality" ? t("aqi_basis") : "";
     const old_ms = now_ms() - it.time_ms;
     text(each.old, it.value !== null && old_ms > 2 * each.kind.period_s * 1000 ? t("ago", { age: age(old_ms) }) : "");
-    each.value.classList.toggle("none", it.value === null);
+    each.value.classList.toggle("empty", it.value === null);
     if (each.value.dataset.shown !== value + unit) {
       each.value.dataset.shown = value + unit;
       each.value.replaceChildren(value, unit ? el("span", { class: "unit" }, unit) : "");

@@ -87,7 +87,7 @@ export function draw(box, { values, rejected, step_s, quantity, start, end, at_m
   const axis = { stroke: COLOURS.soft, font: `${Math.round(em * 0.8)}px ${family}`, grid: { stroke: GRID, width: 1 }, ticks: { show: false } };
   const span_s = (end - start) / 1000;
   const chart = new uPlot({
-    width: box.clientWidth, height: box.clientHeight, legend: { show: false }, padding: [em * 0.4, em * 0.6, 0, 0],
+    width: box.clientWidth, height: box.clientHeight, legend: { show: false }, padding: [em * 0.4, em * 1.3, 0, 0],
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), timeZone()),
     cursor: { y: false, points: { size: em * 0.5 }, drag: { x: false, y: false } },
     scales: { x: { time: true, min: start / 1000, max: end / 1000, range: () => [start / 1000, end / 1000] }, y: { range: () => range(data[1], quantity) } },

@@ -1,5 +1,5 @@
 // One figure a kind: how the values of many nodes become the one number on the card.
-import { number, shown } from "./format.js";
+import { number, phrase, shown } from "./format.js";
 import { label, t } from "./i18n.js";
 import { now_ms, quantityOf, store } from "./state.js";
 
@@ -14,6 +14,7 @@ const HOW = {
 };
 const WORDS = { max: "highest", sum: "sum", mean: "average", energy: "average", share: "average" };
 const STORE_AGGREGATE = { max: "max", sum: "mean", mean: "mean", energy: "mean", share: "mean" };
+const AIR = "pm2_5_ug_m3"; // told as an index
 const FRESH_PERIODS = 20; // older values no longer speak for the kind
 
 /** Return {quantity, how, words, aggregate} of a kind. */
@@ -52,13 +53,22 @@ export function figure(kind) {
 /** Return {value, unit} of a figure, ready to show. */
 export function figureShown({ value, quantity, how }) {
   if (value === null) return { value: "–", unit: "" };
+  if (quantity.name === AIR) return { value: number(airIndex(value).index), unit: t(`aqi_${airIndex(value).grade}`) };
   if (how === "share") return { value: number(value, 1), unit: "%" };
   return shown(value, quantity);
 }
 
 /** Return the name of what the figure says: "highest", "lamps lit", or the quantity's own name. */
-export const figureName = ({ words, quantity }) =>
-  words === "average" ? label(quantity.label, quantity.name) : t(words);
+export function figureName({ words, quantity }) {
+  if (quantity.name === AIR) return t("air");
+  return words === "average" ? label(quantity.label, quantity.name) : t(words);
+}
+
+/** Return what stands beside the name: the node of the highest value, or what an index was made of. */
+export function figureBasis({ node, quantity, value }) {
+  if (node) return label(node.label, node.id);
+  return quantity.name === AIR && value !== null ? `${label(quantity.label)} ${phrase(value, quantity)}` : "";
+}
 
 // HJ 633-2012, table 1: PM2.5 concentration (µg/m³) at each sub-index.
 const IAQI = [[0, 0], [35, 50], [75, 100], [115, 150], [150, 200], [250, 300], [350, 400], [500, 500]];

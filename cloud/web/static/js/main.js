@@ -86,4 +86,9 @@ async function begin() {
   window.cityWall = { pointOf: map.pointOf, drawn: map.drawn }; // for tests
 }
 
-begin();
+/** A fault of the page itself is said too: a wall that only waits would be believed. */
+begin().catch((error) => {
+  document.documentElement.dataset.phase = "error";
+  say(el("b", {}, t("failed")), el("p", {}, String(error)));
+  throw error;
+});

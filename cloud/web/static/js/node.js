@@ -11,7 +11,9 @@ import { look, moment_ms, view } from "./view.js";
 
 const RANGES = { "1h": 3600, "24h": 86_400, "7d": 604_800 };
 const POINTS = 480; // a chart shows no more than its pixels can
-let open = null; // {id, charts, values: Map quantity -> element, run}
+const REDRAW_MS = 60_000;
+const SETTLE_MS = 300;
+let open = null; // {id, run, charts: Map box -> uPlot, boxes: Map quantity -> box, values: Map quantity -> element}
 
 const chosen = () => (view.range in RANGES ? view.range : "24h");
 
@@ -71,7 +73,9 @@ function windowEnd() {
   return at === null ? now_ms() : Math.min(now_ms(), at + RANGES[chosen()] * 250);
 }
 
-async function drawCharts(run, node, boxes) {
+async function drawCharts() {
+  const { run, boxes } = open;
+  const node = store.nodes.get(open.id);
   const span_s = RANGES[chosen()];
   const end = Math.round(windowEnd());
   const start = end - span_s * 1000;
@@ -96,12 +100,14 @@ async function drawCharts(run, node, boxes) {
 }
 
 function show(box, chart) {
+  open.charts.get(box)?.destroy();
+  open.charts.delete(box);
   if (!chart.values.length && !chart.rejected.length) {
     box.replaceChildren(el("div", { class: "hint" }, t("no_readings")));
     return;
   }
   box.replaceChildren();
-  open.charts.push(draw(box, chart));
+  open.charts.set(box, draw(box, chart));
   const crossed = box.parentElement.querySelector(".crossed");
   text(crossed, chart.rejected.length ? t("rejected_points", { n: chart.rejected.length }) : "");
 }
@@ -113,20 +119,19 @@ export function openNode(id) {
     openDrawer({ heading: [el("h2", {}, id), el("p", { class: "soft" }, t("unknown_node"))], body: [] });
     return;
   }
-  const boxes = new Map();
-  open = { id, run: Symbol(id), charts: [], values: new Map() };
+  open = { id, run: Symbol(id), charts: new Map(), boxes: new Map(), values: new Map() };
   const blocks = quantities(node).map((name) => {
     const value = el("span");
     const plot = el("div", { class: "plot" }, el("div", { class: "hint" }, t("loading_chart")));
     open.values.set(name, value);
-    boxes.set(name, plot);
+    open.boxes.set(name, plot);
     return el("section", { class: "quantity" }, el("div", { class: "row" }, el("span", { class: "label" }, label(quantityOf(name).label, name), el("span", { class: "crossed" })), value), plot);
   });
   const head = heading(node);
   open.state = head[1].querySelector(".state");
   openDrawer({ heading: head, body: [rangeBar(), el("div", { class: "scroll quantities" }, blocks)] });
   fill(node);
-  drawCharts(open.run, node, boxes);
+  drawCharts();
 }
 
 export function closeNode() {
@@ -137,4 +142,10 @@ export function closeNode() {
 export function start() {
   on("readings", () => { if (open) fill(store.nodes.get(open.id)); });
   setInterval(() => { if (open) fill(store.nodes.get(open.id)); }, 1000);
+  setInterval(() => { if (open && moment_ms() === null && store.link.state === "open") drawCharts(); }, REDRAW_MS);
+  let settling;
+  window.addEventListener("resize", () => {
+    clearTimeout(settling);
+    settling = setTimeout(() => { if (open) drawCharts(); }, SETTLE_MS);
+  });
 }

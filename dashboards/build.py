@@ -1,0 +1,53 @@
+"""Boards -> files: what Grafana provisions, and the check that the files are what the catalogue says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from dashboards.boards import Board, boards
+from edge.model.errors import CityError
+
+GENERATED = Path(__file__).resolve().parent / "generated"
+
+
+class DashboardError(CityError):
+    """A dashboard file is not current, or Grafana did not take a dashboard."""
+
+
+def render(board: Board) -> str:
+    """Return a board's file, the same bytes for the same catalogue."""
+    return json.dumps(board.to_dict(), ensure_ascii=False, indent=1) + "\n"
+
+
+def files() -> dict[str, str]:
+    """Return every file by name."""
+    return {f"{board.name}.{board.language}.json": render(board) for board in boards()}
+
+
+def write(folder: Path = GENERATED) -> list[str]:
+    """Write the files that differ; return their names."""
+    stale = _stale(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    current = files()
+    for name in stale:
+        if name in current:
+            (folder / name).write_text(current[name], encoding="utf-8")
+        else:
+            (folder / name).unlink()
+    return stale
+
+
+def check(folder: Path = GENERATED) -> None:
+    """Raise DashboardError unless the folder holds what the catalogue says, and nothing else."""
+    if stale := _stale(folder):
+        raise DashboardError(
+            f"dashboards are not what the catalogue says: {', '.join(stale)}",
+            remedy="run: cityneuron dashboards build",
+        )
+
+
+def _stale(folder: Path) -> list[str]:
+    current = files()
+    found = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.json")}
+    return sorted(name for name in current.keys() | found.keys() if current.get(name) != found.get(name))

@@ -1,0 +1,36 @@
+"""Units as Grafana draws them: SenML unit -> Grafana unit, in one table."""
+
+from __future__ import annotations
+
+from edge.model.units import UNITS
+
+# Grafana scales these by itself (1500 W becomes 1.5 kW). All others are written as they are, after the number.
+_SCALED = {
+    "m": "lengthm",
+    "mm": "lengthmm",
+    "W": "watt",
+    "Wh": "watth",
+    "V": "volt",
+    "A": "amp",
+    "Hz": "hertz",
+    "s": "s",
+    "ms": "ms",
+    "Cel": "celsius",
+    "hPa": "pressurehpa",
+    "/100": "percent",
+    "deg": "degree",
+    "lx": "lux",
+    "dB": "dB",
+    "dBm": "dBm",
+    "count": "short",
+    "/": "none",
+    "pH": "none",
+}
+
+
+def grafana_unit(unit: str, *, per_hour: bool = False) -> str:
+    """Return Grafana's id of a SenML unit; `per_hour` for the growth of a counter."""
+    shown = UNITS[unit].display
+    if per_hour:
+        return "watt" if unit == "Wh" else f"suffix:{shown}/h"  # a Wh an hour is a watt
+    return _SCALED.get(unit) or f"suffix:{shown}"

@@ -1,0 +1,101 @@
+"""The configuration: the sample is valid and complete, and what is wrong is named with key and file."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import servers
+
+from cloud.config import _TYPES, CloudConfig, StoreConfig, load
+from edge.model.errors import ConfigError
+
+SAMPLE = servers.PROJECT / "cloud" / "cloud.sample.toml"
+WITH_TOKEN = {"CITYNEURON_TOKEN": "secret"}
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "cloud.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_sample_loads_and_says_what_the_defaults_are() -> None:
+    config = load(SAMPLE, WITH_TOKEN)
+    default = CloudConfig(token="secret", data_dir=SAMPLE.parent / "city-data")
+    assert config == default
+
+
+def test_the_sample_shows_every_key() -> None:
+    text = SAMPLE.read_text(encoding="utf-8")
+    shown = set(re.findall(r"^(?:# )?([a-z_]+) = ", text, re.MULTILINE))
+    assert shown == set(_TYPES)
+
+
+def test_every_commented_value_of_the_sample_is_valid(tmp_path: Path) -> None:
+    for line in re.findall(r'^# (store = ".*?")', SAMPLE.read_text(encoding="utf-8"), re.MULTILINE):
+        config = load(written(tmp_path, line), WITH_TOKEN)
+        assert (config.store.kind, config.store.database) == ("influxql", "city")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('hots = "127.0.0.1"', "'hots' is not known"),
+        ("[store]\nkind = 1", "store must be str, not dict"),
+        ("port = 70000", "port 70000"),
+        ("port = true", "port must be int, not bool"),
+        ('port = "80"', "port must be int, not str"),
+        ("poll_s = 0", "poll_s 0"),
+        ('timezone = "Mars/Olympus"', "Mars/Olympus"),
+        ('store = "postgres://user:secret@host/db"', "postgres://...@host/db"),
+        ('store = "http://host:8086"', "no store"),
+        ("port = ", "cloud.toml"),
+        ('token_file = "nowhere"', "nowhere"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(problem)) as caught:
+        load(written(tmp_path, text), WITH_TOKEN if "token_file" not in text else {})
+    assert "secret" not in str(caught.value)
+
+
+def test_without_a_token_nothing_starts(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no token"):
+        load(written(tmp_path, ""), {})
+
+
+def test_a_token_file_must_be_its_owners_alone(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("secret\n")
+    path = written(tmp_path, 'token_file = "token"')
+    token.chmod(0o640)
+    with pytest.raises(ConfigError, match="mode 0640") as caught:
+        load(path, {})
+    assert caught.value.remedy == f"chmod 600 {token}"
+    token.chmod(0o600)
+    assert load(path, {}).token == "secret"
+
+
+def test_a_store_is_an_address_with_a_database() -> None:
+    store = StoreConfig.parse("https://reader:p%40ss@db.example:8086/influx/?db=city")
+    assert store == StoreConfig(
+        kind="influxql", url="https://db.example:8086/influx", database="city", username="reader", secret="p@ss"
+    )
+    assert StoreConfig.parse("http://[::1]:8086/?db=city", secret="t").url == "http://[::1]:8086"
+
+
+def test_secrets_do_not_show_in_logs() -> None:
+    config = CloudConfig(token="hush", store=StoreConfig.parse("http://u:hush@h/?db=d"))
+    assert "hush" not in repr(config)
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        load(tmp_path / "cloud.toml", {})
+
+
+def test_the_sample_is_plain_toml() -> None:
+    assert tomllib.loads(SAMPLE.read_text(encoding="utf-8"))
