@@ -16,13 +16,14 @@ from edge.model.errors import CityError
 
 # command -> (module, attribute, what the list of commands says)
 PARTS: dict[str, tuple[str, str, str]] = {
-    "up": ("cityneuron_up", "up", "Run the whole city here: broker, gateway, cloud, a simulated district."),
+    "up": ("cityneuron_up", "up", "Run the whole city here, with a simulated district."),
     "ledger": ("gateway.cli", "ledger", "Account for every reading."),
     "quarantine": ("gateway.cli", "quarantine_app", "See what could not be stored, and why."),
     "gateway": ("gateway.cli", "app", "Run a gateway."),
     "cloud": ("cloud.cli", "app", "Run the cloud: registry, store, API, wall."),
+    "agent": ("edge.cli", "app", "Run this computer as a sensor node."),
     "replay": ("simulators.cli", "replay", "Publish recorded data as nodes."),
-    "fleet": ("simulators.cli", "fleet", "Run a simulated district against a broker."),
+    "fleet": ("simulators.cli", "fleet", "Run a simulated district on a broker."),
     "dashboards": ("dashboards.cli", "app", "Build and push Grafana dashboards."),
 }
 
@@ -92,7 +93,7 @@ def _placeholder(summary: str) -> typer.Typer:
 
 
 def _extra(module: str) -> str:
-    return {"cityneuron_up": "up"}.get(module, module.split(".")[0])
+    return {"cityneuron_up": "up", "edge.cli": "agent"}.get(module, module.split(".")[0])
 
 
 if __name__ == "__main__":

@@ -25,19 +25,20 @@ from rich.console import Console
 from cloud.app import Cloud
 from cloud.config import CloudConfig
 from cloud.config import StoreConfig as CloudStoreConfig
+from edge.boot import next_boot
 from edge.broker import BrokerAddress
 from edge.folder import DataFolder, write_secret
-from edge.model.errors import ConfigError
+from edge.model.errors import CityError, ConfigError
 from edge.shell import first_city_error
 from gateway.app import Gateway
 from gateway.broker import built_in_broker
 from gateway.config import GatewayConfig, GatewayIdentity
 from gateway.ledger import Counts
 from gateway.sinks.line_http import StoreConfig
-from gateway.sources.mqtt import MqttConfig
+from gateway.sources.mqtt import MqttConfig, MqttSource
 from gateway.uplink import CloudConfig as UplinkConfig
 from simulators.city import City, load_city
-from simulators.fleet import Fleet, FleetConfig, next_boot
+from simulators.fleet import Fleet, FleetConfig
 
 GATEWAY = "gw-yangpu"
 DRAIN_S = 15.0
@@ -114,7 +115,7 @@ async def _run(options: Options, console: Console) -> dict[str, Any]:
         await _register(cloud.url, cloud.config.token, city)
         gateway = Gateway(_gateway_config(options, broker_url, cloud.url))
         services.append(tasks.create_task(gateway.run(), name="gateway"))
-        await gateway.source.subscribed.wait()
+        await _connected(gateway.source)
         boot = next_boot(options.data.boot)
         with options.data.announced(broker_url, cloud.url):
             began = time.monotonic()
@@ -133,6 +134,16 @@ async def _run(options: Options, console: Console) -> dict[str, Any]:
             service.cancel()
         await asyncio.wait(services)
     return report
+
+
+async def _connected(source: MqttSource) -> None:
+    """Wait until the gateway hears its broker; a broker that is not there is said at once."""
+    first = [asyncio.create_task(source.subscribed.wait()), asyncio.create_task(source.failed.wait())]
+    await asyncio.wait(first, return_when="FIRST_COMPLETED")
+    for task in first:
+        task.cancel()
+    if not source.subscribed.is_set():
+        raise CityError(source.trouble, remedy="check --broker, and that the broker runs")
 
 
 async def _live(

@@ -1,8 +1,6 @@
 """The cloud's configuration: one TOML file, read once into frozen values."""
 
 import os
-import stat
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from edge.config import load_toml, read_secret
 from edge.model.errors import ConfigError
 
 TOKEN_VARIABLE = "CITYNEURON_TOKEN"  # the name of a variable, no secret
@@ -91,14 +90,7 @@ _TYPES: dict[str, type] = {
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> CloudConfig:
     """Read cloud.toml. Secrets come from the environment, or from files that only their owner can read."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}", remedy="give the path of cloud.toml") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path}: {error}", remedy="correct the file; cloud.sample.toml shows the form"
-        ) from error
+    table = load_toml(path)
     _check(path, table)
     base = path.parent
     store_secret = environment.get(STORE_TOKEN_VARIABLE) or _secret(base, table.get("store_token_file"))
@@ -150,19 +142,7 @@ def _check(path: Path, table: Mapping[str, Any]) -> None:
 
 
 def _secret(base: Path, name: str | None) -> str:
-    if name is None:
-        return ""
-    path = base / name
-    try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        text = path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: {error.strerror}", remedy="write the token into this file, mode 0600"
-        ) from error
-    if mode & 0o077:
-        raise ConfigError(f"{path}: others can read it (mode {mode:04o})", remedy=f"chmod 600 {path}")
-    return text
+    return read_secret(base / name) or "" if name else ""
 
 
 def _without_password(text: str) -> str:

@@ -56,7 +56,7 @@ def read_secret(path: Path | None) -> str | None:
         mode = path.stat().st_mode
         text = path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise ConfigError(f"cannot read the secret in {path}: {error.strerror}") from None
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
     if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
         raise ConfigError(f"others may read {path}", remedy=f"chmod 600 {path}")
     if not text:

@@ -31,6 +31,7 @@ class Line:
     zh: str
     en: str
     points: tuple[Point, ...]
+    width_m: float | None = None
     traits: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -57,9 +58,16 @@ class Line:
         """Return the line as a GeoJSON feature."""
         closed = self.layer in ("park", "boundary")
         points = [list(point) for point in self.points]
+        properties: dict[str, Any] = {
+            "layer": self.layer,
+            "key": self.key,
+            "name": {"en": self.en, "zh": self.zh},
+        }
+        if self.width_m is not None:
+            properties["width_m"] = self.width_m
         return {
             "type": "Feature",
-            "properties": {"layer": self.layer, "key": self.key, "name": {"en": self.en, "zh": self.zh}},
+            "properties": properties,
             "geometry": {
                 "type": "Polygon" if closed else "LineString",
                 "coordinates": [points] if closed else points,
@@ -149,6 +157,7 @@ def _line(row: Mapping[str, Any]) -> Line:
         zh=row["zh"],
         en=row["en"],
         points=tuple((lon, lat) for lon, lat in row["points"]),
+        width_m=row.get("width_m"),
         traits=row.get("water", {}),
     )
 

@@ -16,12 +16,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from edge.boot import next_boot
 from edge.broker import BrokerAddress
 from edge.model.errors import ConfigError
 from edge.outbox import Counts
 from simulators.city import load_city
 from simulators.faults import NO_FAULTS, FaultConfig
-from simulators.fleet import FleetConfig, next_boot, run_fleet
+from simulators.fleet import FleetConfig, run_fleet
 from simulators.recording import load_map
 from simulators.registration import Running, register, running_in
 from simulators.replay import Replay, Result

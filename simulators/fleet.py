@@ -18,7 +18,6 @@ from edge.agent import (
     sample_forever,
     scale,
 )
-from edge.boot import next_boot as next_boot
 from edge.broker import BrokerAddress
 from edge.link import Link, LinkConfig
 from edge.model.kinds import KINDS

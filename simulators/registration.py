@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 
+from edge.folder import DataFolder
 from edge.model.errors import CityError, ConfigError
 from edge.model.node import Node
 
@@ -26,7 +26,7 @@ class RegistrationError(CityError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Running:
-    """Where a running city is, as `run.json` and `token` in its data folder say."""
+    """Where a running city is, as its data folder says."""
 
     broker: str | None = None
     cloud: str | None = None
@@ -34,14 +34,16 @@ class Running:
 
 
 def running_in(data: Path) -> Running:
-    """Read where the city of a data folder runs; what is not there is None. Raises ConfigError."""
-    run, token = data / "run.json", data / "token"
+    """Return where the city of a data folder runs; what is not there is None. Raises ConfigError."""
+    folder = DataFolder(data)
+    city = folder.running()
     try:
-        info: Mapping[str, Any] = json.loads(run.read_text(encoding="utf-8")) if run.exists() else {}
-        word = token.read_text(encoding="utf-8").strip() if token.exists() else None
+        token = folder.token_file.read_text(encoding="ascii").strip() if folder.token_file.exists() else None
     except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read {run} or {token}: {error}", remedy="start the city again") from None
-    return Running(broker=info.get("broker"), cloud=info.get("cloud") or info.get("wall"), token=word)
+        raise ConfigError(
+            f"cannot read {folder.token_file}: {error}", remedy="run as the city's user"
+        ) from None
+    return Running(broker=city.broker if city else None, cloud=city.cloud if city else None, token=token)
 
 
 async def register(cloud: str, token: str | None, nodes: Sequence[Node]) -> None:

@@ -85,7 +85,7 @@ class Route:
     def _params(self, request: web.Request, services: Services) -> dict[str, Any]:
         known = {param.name for param in self.params if param.where == "query"}
         for name in request.query:
-            if name not in known:
+            if name not in known and self.media != "text/html":  # a page may be linked with marks of others
                 raise InvalidRequest(
                     f"parameter {name[:40]!r} is not known here",
                     remedy=f"known are: {', '.join(sorted(known)) or 'none'}",

@@ -144,7 +144,8 @@ class MqttSource:
 
     def _on_connect(self, client: paho.Client, data: Any, flags: Any, code: Any, properties: Any) -> None:
         if code.is_failure:
-            self.trouble = f"the broker refuses the gateway: {code}"
+            self.trouble = f"the broker {self._broker} refuses the gateway: {code}"
+            self.failed.set()
             return
         self.connected = True
         self.trouble = ""

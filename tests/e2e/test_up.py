@@ -107,6 +107,11 @@ def test_a_store_that_is_not_there_is_named(tmp_path: Path, free_port: int) -> N
     assert "does not answer" in refused(tmp_path, "--store", f"http://127.0.0.1:{free_port}")
 
 
+def test_a_broker_that_is_not_there_is_named(tmp_path: Path, free_port: int) -> None:
+    words = refused(tmp_path, "--broker", f"mqtt://127.0.0.1:{free_port}")
+    assert "cannot reach the broker" in words and "check --broker" in words
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     assert "cannot use" in refused(tmp_path / "file" / "data")

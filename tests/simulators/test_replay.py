@@ -18,6 +18,7 @@ from peer import Peer
 from typer.testing import CliRunner
 
 from edge.broker import BrokerAddress
+from edge.folder import DataFolder
 from edge.model.errors import ConfigError
 from edge.model.node import Node, node_id
 from edge.model.quality import Clock
@@ -204,9 +205,9 @@ async def test_a_cloud_that_is_not_there_is_one_line_of_advice(free_port: int) -
 
 def test_a_data_folder_tells_where_its_city_runs(tmp_path: Path) -> None:
     assert running_in(tmp_path).broker is None
-    (tmp_path / "run.json").write_text('{"broker": "mqtt://127.0.0.1:1", "wall": "http://127.0.0.1:2"}')
     (tmp_path / "token").write_text("secret\n")
-    place = running_in(tmp_path)
+    with DataFolder(tmp_path).announced("mqtt://127.0.0.1:1", "http://127.0.0.1:2"):
+        place = running_in(tmp_path)
     assert (place.broker, place.cloud, place.token) == ("mqtt://127.0.0.1:1", "http://127.0.0.1:2", "secret")
 
 

@@ -30,7 +30,7 @@ export default {
   no_nodes_hint: "Nodes appear here once they are registered and report.",
   no_figures: "Each system’s key figures will stand here",
   highest: "Highest", sum: "Total", average: "Mean", lamps: "Lamps lit", occupied: "Occupied", charging: "Charging", gate: "Mean opening",
-  air: "AQI", aqi_basis: "from the mean PM2.5 (HJ 633-2012 sub-index)",
+  air: "AQI", aqi_basis: "from the mean PM2.5 (HJ 633-2026 sub-index)",
   aqi_1: "Good", aqi_2: "Moderate", aqi_3: "Lightly polluted", aqi_4: "Moderately polluted", aqi_5: "Heavily polluted", aqi_6: "Severely polluted",
   produced: "produced", stored: "stored", queued: "queued", dropped: "dropped", quarantined: "quarantined", missing: "missing",
   balanced: "balanced", unbalanced: "off by {n}",

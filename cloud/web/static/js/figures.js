@@ -70,11 +70,11 @@ export function figureBasis({ node, quantity, value }) {
   return quantity.name === AIR && value !== null ? `${label(quantity.label)} ${phrase(value, quantity)}` : "";
 }
 
-// HJ 633-2012, table 1: PM2.5 concentration (µg/m³) at each sub-index.
-const IAQI = [[0, 0], [35, 50], [75, 100], [115, 150], [150, 200], [250, 300], [350, 400], [500, 500]];
+// HJ 633-2026, table 1: PM2.5 concentration (µg/m³) at each sub-index.
+const IAQI = [[0, 0], [35, 50], [60, 100], [115, 150], [150, 200], [250, 300], [350, 400], [500, 500]];
 const GRADES = [50, 100, 150, 200, 300];
 
-/** Return {index, grade 1..6} for a PM2.5 concentration by HJ 633-2012. */
+/** Return {index, grade 1..6} for a PM2.5 concentration by HJ 633-2026. */
 export function airIndex(pm2_5_ug_m3) {
   let index = 500;
   for (let i = 1; i < IAQI.length; i += 1) {

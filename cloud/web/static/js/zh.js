@@ -30,7 +30,7 @@ export default {
   no_nodes_hint: "节点登记并上报之后，会出现在这里。",
   no_figures: "每个系统的关键指标会显示在这里",
   highest: "最高", sum: "合计", average: "平均", lamps: "亮灯率", occupied: "占用率", charging: "充电中", gate: "平均开度",
-  air: "AQI", aqi_basis: "由 PM2.5 均值折算（HJ 633-2012 分指数）",
+  air: "AQI", aqi_basis: "由 PM2.5 均值折算（HJ 633-2026 分指数）",
   aqi_1: "优", aqi_2: "良", aqi_3: "轻度污染", aqi_4: "中度污染", aqi_5: "重度污染", aqi_6: "严重污染",
   produced: "产生", stored: "入库", queued: "在途", dropped: "丢弃", quarantined: "隔离", missing: "缺失",
   balanced: "账目相符", unbalanced: "相差 {n}",
