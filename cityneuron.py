@@ -35,13 +35,16 @@ class FrontDoor(TyperGroup):
         """Return the commands in the order of the table."""
         return list(PARTS)
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the table; nothing needs to be imported to list the commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, _, summary) in PARTS.items()])
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Import the part of a command and return the command."""
         if cmd_name not in PARTS:
             return None
-        module, attribute, summary = PARTS[cmd_name]
-        if _only_listing():
-            return typer.main.get_command(_placeholder(summary))
+        module, attribute, _ = PARTS[cmd_name]
         try:
             part = getattr(importlib.import_module(module), attribute)
         except ModuleNotFoundError as error:
@@ -78,18 +81,6 @@ def main() -> None:
         if os.environ.get("CITYNEURON_TRACEBACK"):
             raise
         sys.exit(1)
-
-
-def _only_listing() -> bool:
-    """Tell whether only names and summaries are wanted, so that nothing needs to be imported."""
-    return sys.argv[1:] in ([], ["--help"]) and "_CITYNEURON_COMPLETE" not in os.environ
-
-
-def _placeholder(summary: str) -> typer.Typer:
-    """Return a command that has a name and a summary only, for the list of commands."""
-    listed = typer.Typer(add_completion=False)
-    listed.command(help=summary)(lambda: None)
-    return listed
 
 
 def _extra(module: str) -> str:

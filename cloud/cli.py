@@ -13,7 +13,9 @@ from cloud.app import Cloud
 from cloud.config import CloudConfig, load
 from edge.model.errors import CityError
 
-app = typer.Typer(help="The cloud: node registry, store, HTTP API and the wall.", no_args_is_help=True)
+app = typer.Typer(
+    help="The cloud: node registry, store, HTTP API and the wall.", no_args_is_help=True, add_completion=False
+)
 _errors = Console(stderr=True)
 
 

@@ -11,7 +11,9 @@ from rich.console import Console
 from dashboards import build as generated
 from dashboards import push as grafana
 
-app = typer.Typer(help="Grafana dashboards, generated from the catalogue.", no_args_is_help=True)
+app = typer.Typer(
+    help="Grafana dashboards, generated from the catalogue.", no_args_is_help=True, add_completion=False
+)
 _console = Console(highlight=False)
 
 
