@@ -42,6 +42,7 @@ from simulators.fleet import Fleet, FleetConfig
 
 GATEWAY = "gw-yangpu"
 DRAIN_S = 15.0
+CONNECT_S = 10.0
 STATUS_S = 1.0
 HISTORY_H = 24
 HISTORY_STEP_S = 1800
@@ -126,6 +127,7 @@ async def _run(options: Options, console: Console) -> dict[str, Any]:
                 if boot == 1:
                     await fleet.remember(HISTORY_H * 3600, HISTORY_STEP_S)
                     await fleet.drain(DRAIN_S)
+                await fleet.connected(CONNECT_S)
                 fleet.start_producing()
                 await _live(options, console, gateway, fleet, stop, began)
                 report = await _settle(gateway, fleet, boot)

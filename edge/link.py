@@ -95,6 +95,8 @@ class Link:
         self._flushing = False
         self._acknowledged = asyncio.Condition()
         self._jitter = random.Random(client_id)
+        self.met = asyncio.Event()
+        """Set once the broker was reached for the first time."""
         self.connections = 0
         """How often the link came to stand."""
         for speaker in speakers:
@@ -151,6 +153,7 @@ class Link:
         async with self._client() as client, asyncio.TaskGroup() as tasks:
             await client.subscribe([(topic(node, leaf), 1) for node in self._speakers for leaf in _DOWN])
             self.connections += 1
+            self.met.set()
             now_s = asyncio.get_running_loop().time()
             for speaker in self._speakers.values():
                 speaker.connected(now_s)

@@ -49,6 +49,8 @@ class Gateway:
             self.roster.replace(known)
         self.committer = Committer(self.journal, self.ledger, self.roster)
         self.forwarder = Forwarder(self.journal, self.ledger, self.sink, config.forward)
+        cloud = config.cloud
+        self.uplink = Uplink(cloud, config.gateway.id, self.journal, self.roster) if cloud.url else None
         self._commits_ms: deque[float] = deque(maxlen=500)
         self._oldest_ms: int | None = None
 
@@ -56,15 +58,18 @@ class Gateway:
         """Work until cancelled. Whatever is not acknowledged by then comes again."""
         boot = await self.journal.next_boot()
         sampler = HealthSampler(self.config.gateway.id, boot, version("cityneuron"), self.inbox)
+        forget = self.committer.forget_intakes
         try:
+            if self.uplink:
+                await self.uplink.begin(forget)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.source.run(), name="mqtt")
                 tasks.create_task(self._commit(), name="commit")
                 tasks.create_task(self._ask_again(), name="ask-again")
                 tasks.create_task(self.forwarder.run(), name="forward")
                 tasks.create_task(sampler.run(self.health), name="health")
-                if self.config.cloud.url:
-                    tasks.create_task(self._uplink(), name="uplink")
+                if self.uplink:
+                    tasks.create_task(self.uplink.run(self.accounts, self.status, forget), name="uplink")
                 if started is not None:
                     started.set()
         finally:
@@ -113,10 +118,6 @@ class Gateway:
             await asyncio.sleep(1.0)
             self.committer.acknowledge(self.committer.gaps(), self.source)
             self._oldest_ms = await self.journal.oldest_ms()
-
-    async def _uplink(self) -> None:
-        uplink = Uplink(self.config.cloud, self.config.gateway.id, self.journal, self.roster)
-        await uplink.run(self.accounts, self.status, self.committer.forget_intakes)
 
 
 def _first_roster(config: GatewayConfig) -> Roster:

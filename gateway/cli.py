@@ -95,22 +95,23 @@ def quarantine_list(
     if not count:
         console.print("Nothing is quarantined.")
         return
-    table = Table(title=f"Quarantine: {count} entries, the newest {len(entries)}")
-    for name in ("id", "time (UTC)", "node", "reason", "detail", "readings", "bytes"):
-        table.add_column(name, overflow="fold", justify="right" if name in ("id", "readings") else "left")
+    table = Table(
+        title=f"Quarantine: {count} entries, the newest {len(entries)}", box=SIMPLE_HEAD, padding=(0, 1)
+    )
+    for name in ("id", "time (UTC)", "node", "readings"):
+        table.add_column(name, no_wrap=True, justify="right" if name in ("id", "readings") else "left")
+    table.add_column("why, and its first bytes")
     for entry in entries:
         when = datetime.fromtimestamp(entry["time_ms"] / 1000, UTC)
-        data_hex = entry["payload"][:16].hex(" ") + (" …" if len(entry["payload"]) > 16 else "")
+        data_hex = entry["payload"][:12].hex(" ") + (" …" if len(entry["payload"]) > 12 else "")
         table.add_row(
             str(entry["id"]),
             f"{when:%m-%d %H:%M:%S}",
             entry["node"],
-            entry["reason"],
-            _printable(entry["detail"]),
             str(entry["readings"]),
-            data_hex,
+            f"[yellow]{entry['reason']}[/]: {_printable(entry['detail'])}\n[dim]{data_hex or '(empty)'}[/]",
         )
-    console.print(table, markup=False)
+    console.print(table)
 
 
 def journal_in(data: Path) -> Path:

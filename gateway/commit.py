@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 NOBODY = "-"  # the account of messages whose topic names no node
 ASK_AGAIN_AFTER_S = 3.0
 ASK_AT_MOST = 64
+MOST_STRANGERS = 20_000
 
 
 class Committer:
@@ -65,6 +66,8 @@ class Committer:
             await self._journal.commit(change)
         except CityError:
             self._ledger.rollback()
+            for node, schema, _ in change.births:  # not on disk: to be written when it comes again
+                self._births.pop((node, schema))
             raise
         self._ledger.settle()
         for entry in change.quarantined:
@@ -125,13 +128,14 @@ class Committer:
             return
         birth = decode_birth(arrival.payload)
         check_birth(birth, node)
-        if self._roster.find(node, birth.kind) is None:
-            raise WireError("unregistered", f"no node {node} is registered")
         key = (node, birth.schema)
-        if self._births.get(key) != birth:
+        registered = self._roster.find(node, birth.kind) is not None
+        if self._births.get(key) != birth and (registered or len(self._births) < MOST_STRANGERS):
             change.births.append((node, birth.schema, arrival.payload))
             self._births[key] = birth
             self._intakes.pop(key, None)
+        if not registered:  # its schema is remembered all the same: the registry may learn of it yet
+            raise WireError("unregistered", f"no node {node} is registered")
         self.alive[node] = birth.boot
         self._ledger.announce(node, birth.boot, birth.next_seq, birth.oldest)
         heard[node, birth.boot] = None

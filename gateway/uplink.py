@@ -24,6 +24,8 @@ from gateway.roster import Roster
 log = logging.getLogger(__name__)
 
 ENTRIES_A_REPORT = 200
+FIRST_ROSTER_WITHIN_S = 5.0
+TROUBLES = (aiohttp.ClientError, TimeoutError, OSError, ValueError, CityError)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +53,14 @@ class Uplink:
         self._told_entry = 0
         self.trouble = ""
 
+    async def begin(self, on_roster: Callable[[], None]) -> None:
+        """Fetch the roster before the first message is taken; if that fails, last time's roster serves."""
+        try:
+            async with self._session() as session, asyncio.timeout(FIRST_ROSTER_WITHIN_S):
+                await self._fetch_roster(session, on_roster)
+        except TROUBLES as error:
+            self._ill(f"{type(error).__name__}: {error}")
+
     async def run(
         self,
         accounts: Callable[[], dict[str, Counts]],
@@ -58,8 +68,7 @@ class Uplink:
         on_roster: Callable[[], None],
     ) -> None:
         """Fetch and report until cancelled."""
-        timeout = aiohttp.ClientTimeout(total=20)
-        async with aiohttp.ClientSession(headers=self._headers, timeout=timeout) as session:
+        async with self._session() as session:
             roster_due_s = 0.0
             while True:
                 try:
@@ -68,9 +77,12 @@ class Uplink:
                         roster_due_s = time.monotonic() + self._config.roster_period_s
                     await self._report(session, accounts(), health())
                     self._well()
-                except (aiohttp.ClientError, TimeoutError, OSError, ValueError, CityError) as error:
+                except TROUBLES as error:
                     self._ill(f"{type(error).__name__}: {error}")
                 await asyncio.sleep(self._config.report_period_s)
+
+    def _session(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(headers=self._headers, timeout=aiohttp.ClientTimeout(total=20))
 
     async def _fetch_roster(self, session: aiohttp.ClientSession, on_roster: Callable[[], None]) -> None:
         async with session.get(f"{self._base}/nodes", headers={"If-None-Match": self._etag}) as answer:
@@ -96,10 +108,7 @@ class Uplink:
                 "total": sum(accounts.values(), Counts()).to_dict(),
                 "nodes": [{"node": node, **counts.to_dict()} for node, counts in changed.items()],
             },
-            "quarantine": [
-                {**entry, "payload_base64": base64.b64encode(entry.pop("payload")).decode()}
-                for entry in entries
-            ],
+            "quarantine": [_told(entry) for entry in entries],
             "health": health,
         }
         async with session.put(f"{self._base}/report", json=body) as answer:
@@ -120,3 +129,9 @@ class Uplink:
                 "no report to the cloud: %s; tried again every %g s", words, self._config.report_period_s
             )
         self.trouble = words
+
+
+def _told(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return a quarantined entry as the cloud's API takes it."""
+    told = {name: value for name, value in entry.items() if name != "payload"}
+    return {**told, "payload_base64": base64.b64encode(entry["payload"]).decode()}

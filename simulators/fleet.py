@@ -54,7 +54,7 @@ class FleetConfig:
     faults: FaultConfig = field(default_factory=FaultConfig)
     agent: AgentConfig = field(
         default_factory=lambda: AgentConfig(
-            flush_s=0.2,
+            flush_s=0.05,
             firmware="cityneuron-sim",
             hardware="simulated",
             outbox=OutboxConfig(capacity_rows=1_200, window_rows=600),
@@ -163,6 +163,13 @@ class Fleet:
         for task in done:
             if not task.cancelled():
                 task.result()
+
+    async def connected(self, timeout_s: float) -> None:
+        """Return when every link has reached the broker once, or the time is over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                for link in self._links:
+                    await link.met.wait()
 
     async def remember(self, span_s: float, step_s: float) -> None:
         """Give every node the readings that it would have made in the past `span_s`, one each `step_s`."""

@@ -1,5 +1,6 @@
 """`cityneuron up` as a newcomer uses it: it lives, it ends cleanly, it goes on, and it says what is wrong."""
 
+import base64
 import json
 import signal
 import socket
@@ -11,8 +12,10 @@ from typing import Any
 
 import pytest
 from city_rig import CITYNEURON, living, up
+from paho.mqtt import publish
 from servers import InfluxDB, Mosquitto
 
+from edge.broker import BrokerAddress
 from edge.folder import FORMAT
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
@@ -66,6 +69,25 @@ def test_ctrl_c_ends_it_cleanly_and_the_wall_shows_it_living(tmp_path: Path) -> 
         assert city.returncode == 0
         assert "produced" in out.decode() and "Traceback" not in out.decode()
     assert account(tmp_path)["total"]["balanced"]
+
+
+def test_what_is_quarantined_is_told_by_the_command_and_by_the_cloud(tmp_path: Path) -> None:
+    with living(tmp_path) as (_, where):
+        broker = BrokerAddress.parse(where["broker"])
+        message = ("cn/v1/ys-07/data", b"<script>alert(1)</script>", 1)
+        publish.multiple([message], hostname=broker.host, port=broker.port, client_id="mallory")
+        for _ in range(200):
+            told = get(f"{where['cloud']}/api/v1/quarantine")
+            if told["total"]:
+                break
+        (entry,) = told["entries"]
+        assert (entry["node"], entry["reason"], entry["readings"]) == ("ys-07", "not_cbor", 1)
+        assert base64.b64decode(entry["payload_base64"]) == message[1]
+        command = [CITYNEURON, "quarantine", "list", "--json", "--data", tmp_path]
+        listed = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+        assert listed["count"] == 1 and bytes.fromhex(listed["entries"][0]["payload"]) == message[1]
+        (row,) = [row for row in account(tmp_path)["nodes"] if row["node"] == "ys-07"]
+        assert row["quarantined"] == 1 and row["balanced"]
 
 
 def test_a_city_on_given_servers_writes_to_them(

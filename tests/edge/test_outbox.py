@@ -270,6 +270,14 @@ class Custody(RuleBasedStateMachine):
         later = [seq for seq in held if seq > first]
         return Ack(boot, first, ((first, min(later) - 1),) if later else ())
 
+    def settled(self, boot: int) -> int:
+        """Below this all is stored or, as the node's birth tells, dropped by it and can never come."""
+        oldest_boot, oldest_seq = self.outbox.oldest
+        seq = oldest_seq if boot == oldest_boot else 0
+        while (boot, seq) in self.stored:
+            seq += 1
+        return seq
+
     @precondition(lambda self: self.acks)
     @rule(data=st.data(), lost=st.booleans())
     def acknowledge(self, data: st.DataObject, lost: bool) -> None:
@@ -305,8 +313,7 @@ class Custody(RuleBasedStateMachine):
             self.now_s += RESEND_LIMIT_S
             while pack := self.outbox.next_pack(self.now_s, self.rows):
                 self.store(pack)
-                # readings that the node dropped can never come: the gateway lets its floor rise over them
-                self.outbox.acknowledge(Ack(pack.boot, pack.seq0 + len(pack.rows)))
+                self.outbox.acknowledge(Ack(pack.boot, self.settled(pack.boot)))
         assert self.outbox.counts.held == 0
         assert len(self.stored) >= self.outbox.counts.acknowledged
 

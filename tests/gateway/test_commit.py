@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from gateway_rig import NOW_MS, Rig, birth, data
+from gateway_rig import NOW_MS, Rig, birth, data, registered
 
 from edge.model.quality import Clock
 from edge.protocol.topics import Leaf, topic
@@ -88,6 +88,16 @@ async def test_what_cannot_be_taken_is_kept_with_its_reason(tmp_path: Path) -> N
     assert rig.counts("ys-07") == Counts(produced=4, quarantined=4)
     assert rig.counts("nobody") == Counts(produced=3, quarantined=3)
     assert rig.counts(NOBODY) == Counts(produced=1, quarantined=1)
+
+
+async def test_a_node_that_is_registered_after_its_birth_is_understood_from_then_on(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    await rig.take(birth(), data("ys-07", 0, [0, 1, 2]))
+    assert reasons(rig) == ["unregistered", "unregistered"]
+    rig.roster.replace([registered("ys-07")])
+    rig.committer.forget_intakes()
+    await rig.take(data("ys-07", 1, [0, 1, 2]))
+    assert rig.counts("ys-07") == Counts(produced=3, queued=1, quarantined=2)
 
 
 async def test_an_account_survives_a_restart(tmp_path: Path) -> None:
