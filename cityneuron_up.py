@@ -318,9 +318,8 @@ def _equation(counts: Counts) -> str:
 
 def _farewell(console: Console, report: dict[str, Any], data: Path) -> None:
     counts = Counts(**{name: report[name] for name in Counts.__slots__})
-    console.print(
-        f"{report['nodes']} nodes  {_equation(counts)} {'[green]✓[/]' if counts.balanced else '[red]✗[/]'}"
-    )
+    mark = "[green]✓[/]" if counts.balanced else "[red]✗[/]"
+    console.print(f"{report['nodes']} nodes  {_equation(counts)} {mark}", soft_wrap=True)
     if report["latency_p50_s"] is not None:
         console.print(
             f"[dim]sensed to stored: half within {report['latency_p50_s']:.2f} s,"
