@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import statistics
@@ -98,6 +99,7 @@ class Gateway:
             "broker": self.source.trouble or "ok",
             "store": self.forwarder.trouble or "ok",
             "nodes": len(self.roster),
+            "connected": len(self.committer.alive),
         }
 
     async def _commit(self) -> None:
@@ -117,7 +119,8 @@ class Gateway:
         while True:
             await asyncio.sleep(1.0)
             self.committer.acknowledge(self.committer.gaps(), self.source)
-            self._oldest_ms = await self.journal.oldest_ms()
+            with contextlib.suppress(CityError):  # the next commit tells of a journal in trouble
+                self._oldest_ms = await self.journal.oldest_ms()
 
 
 def _first_roster(config: GatewayConfig) -> Roster:

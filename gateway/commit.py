@@ -30,7 +30,8 @@ from gateway.roster import Roster
 log = logging.getLogger(__name__)
 
 NOBODY = "-"  # the account of messages whose topic names no node
-ASK_AGAIN_AFTER_S = 3.0
+ASK_AFTER_S = 3.0
+ASK_AT_LEAST_EVERY_S = 600.0
 ASK_AT_MOST = 64
 MOST_STRANGERS = 20_000
 
@@ -47,8 +48,7 @@ class Committer:
         self._now = now
         self._births: dict[tuple[str, int], Birth] = {}
         self._intakes: dict[tuple[str, int], Intake] = {}
-        self._asked_s: dict[StreamKey, float] = {}
-        self._gap_since_s: dict[StreamKey, float] = {}
+        self._asking: dict[StreamKey, tuple[float, float]] = {}  # when to ask (again), and the wait before
         self.alive: dict[str, int] = {}
         for payload in journal.births():
             birth = decode_birth(payload)
@@ -86,22 +86,18 @@ class Committer:
     def gaps(self) -> list[StreamKey]:
         """Return the streams with a gap that has lasted long enough to be asked for (again)."""
         now_s = self._now()
-        return [
-            key
-            for key, since_s in self._gap_since_s.items()
-            if now_s - since_s >= ASK_AGAIN_AFTER_S and now_s - self._asked_s.get(key, 0) >= ASK_AGAIN_AFTER_S
-        ]
+        return [key for key, (due_s, _) in self._asking.items() if now_s >= due_s]
 
     def _wanted(self, key: StreamKey, now_s: float) -> tuple[tuple[int, int], ...]:
+        """Return the ranges to ask for: not at once, since packs overtake one another, and ever less often."""
         holes = self._ledger.streams[key].awaited()
         if not holes:
-            self._gap_since_s.pop(key, None)
-            self._asked_s.pop(key, None)
+            self._asking.pop(key, None)
             return ()
-        since_s = self._gap_since_s.setdefault(key, now_s)
-        if now_s - since_s < ASK_AGAIN_AFTER_S or now_s - self._asked_s.get(key, 0) < ASK_AGAIN_AFTER_S:
+        due_s, wait_s = self._asking.setdefault(key, (now_s + ASK_AFTER_S, ASK_AFTER_S))
+        if now_s < due_s:
             return ()
-        self._asked_s[key] = now_s
+        self._asking[key] = (now_s + wait_s, min(wait_s * 2, ASK_AT_LEAST_EVERY_S))
         return tuple((first, end - 1) for first, end in holes[:ASK_AT_MOST])
 
     def _digest(self, batch: list[Arrival]) -> tuple[Change, dict[StreamKey, None]]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.block import Block, Quarantined
-from gateway.journal import Journal, Outcome
+from gateway.journal import Journal, JournalError, Outcome
 from gateway.ledger import Ledger
 from gateway.sinks import Sink, SinkRejected, SinkUnavailable
 
@@ -52,7 +52,7 @@ class Forwarder:
             blocks = await self._journal.peek(self._config.batch_lines)
             refused = await self._deliver([line for block in blocks for line in block.lines])
             outcome = self._outcome(blocks, refused)
-            await self._journal.release(blocks, outcome)
+            await self._release(blocks, outcome)
             self._count(blocks, outcome)
 
     async def _deliver(self, lines: list[str]) -> dict[int, str]:
@@ -73,6 +73,19 @@ class Forwarder:
                     log.info("the store takes readings again")
                 self.trouble = ""
                 return refused
+
+    async def _release(self, blocks: list[Block], outcome: Outcome) -> None:
+        """Let stored blocks go, waiting out a disk that takes nothing: that is no reason to send twice."""
+        while True:
+            try:
+                await self._journal.release(blocks, outcome)
+            except JournalError as error:
+                log.error("%s; stored blocks stay in the journal until it can be written", error)
+                self.trouble = error.message
+                await asyncio.sleep(self._config.retry_delay_s)
+            else:
+                self.trouble = ""
+                return
 
     def _outcome(self, blocks: list[Block], refused: dict[int, str]) -> Outcome:
         outcome = Outcome()

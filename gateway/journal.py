@@ -108,9 +108,9 @@ class Journal:
     async def _run(self, work: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             raise JournalError(
-                f"cannot write the journal {self.path}: {error}", remedy="make room on the disk"
+                f"cannot use the journal {self.path}: {error}", remedy="see that its disk is sound and has room"
             ) from error
 
     def load(self, ledger: Ledger) -> None:

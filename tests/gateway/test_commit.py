@@ -122,6 +122,12 @@ async def test_a_gap_is_asked_for_again_in_exact_ranges_but_not_at_once(tmp_path
     rig.committer.acknowledge(rig.committer.gaps(), rig.source)
     assert rig.source.sent[-1] == ("ys-07", Ack(1, 1, ((1, 3), (5, 8))))
     assert rig.committer.gaps() == []
+    asked = []
+    for _ in range(100):  # a node that stays away is asked ever less often
+        rig.now_s += 1
+        asked += rig.committer.gaps()
+        rig.committer.acknowledge(rig.committer.gaps(), rig.source)
+    assert 3 <= len(asked) <= 6
     await rig.take(data("ys-07", 1, *[[i, 1, 2] for i in range(8)]))
     assert rig.source.sent[-1] == ("ys-07", Ack(1, 10))
     rig.now_s += 60

@@ -9,7 +9,9 @@ from gateway_rig import NOW_S, Rig, birth, data
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.block import Block
 from gateway.forward import ForwardConfig, Forwarder, bisect
+from gateway.journal import JournalError, Outcome
 from gateway.ledger import Counts
 from gateway.sinks import SinkRejected, SinkUnavailable
 
@@ -73,6 +75,24 @@ async def test_a_refused_line_is_quarantined_with_the_words_of_the_store(tmp_pat
     ((entry,)) = await rig.journal.quarantine_after(0, 10)
     assert (entry["node"], entry["reason"], entry["detail"]) == ("ys-07", "store_rejected", "400: no")
     assert b"level_m=0.666" in entry["payload"]
+
+
+async def test_a_journal_that_cannot_be_written_is_waited_out_and_nothing_is_sent_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig, sink = Rig(tmp_path, "ys-07"), FakeSink()
+    await rig.take(birth(), data("ys-07", 0, [0, 1, 2]))
+    release, failures = rig.journal.release, [JournalError("disk full"), JournalError("disk full")]
+
+    async def fails_twice(blocks: list[Block], outcome: Outcome) -> None:
+        if failures:
+            raise failures.pop()
+        await release(blocks, outcome)
+
+    monkeypatch.setattr(rig.journal, "release", fails_twice)
+    await forward_all(rig, sink)
+    assert len(sink.stored) == 1
+    assert rig.counts("ys-07") == Counts(produced=1, stored=1)
 
 
 async def test_blocks_written_before_a_crash_are_forwarded_after_it(tmp_path: Path) -> None:
