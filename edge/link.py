@@ -150,7 +150,14 @@ class Link:
                 await self._stopping.wait()
 
     async def _connect_once(self) -> None:
-        async with self._client() as client, asyncio.TaskGroup() as tasks:
+        client = self._client()
+        try:
+            await self._talk(client)
+        finally:
+            _hear_out(client)
+
+    async def _talk(self, client: aiomqtt.Client) -> None:
+        async with client, asyncio.TaskGroup() as tasks:
             await client.subscribe([(topic(node, leaf), 1) for node in self._speakers for leaf in _DOWN])
             self.connections += 1
             self.met.set()
@@ -215,6 +222,13 @@ class Link:
 
 
 _DOWN = (Leaf.ACK, Leaf.CMD)
+
+
+def _hear_out(client: aiomqtt.Client) -> None:
+    """Look at how the connection ended: aiomqtt leaves it in a future, and an unread one fills the log."""
+    ended = client._disconnected
+    if ended.done() and not ended.cancelled():
+        ended.exception()
 
 
 def _reason(group: BaseExceptionGroup[BaseException]) -> str:
