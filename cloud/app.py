@@ -109,12 +109,16 @@ class Cloud:
         """Tell the pages which nodes changed their state, by a reading or by the passing of time."""
         known: dict[str, object] | None = None
         while True:
-            told = [self.services.told(node) for node in await self.services.registry.nodes()]
+            try:
+                told = [self.services.told(node) for node in await self.services.registry.nodes()]
+            except CloudError as error:
+                _log.warning("the nodes' states are not watched: %s", error)
+                told = []
             if known is not None:
                 changed = [node for node in told if known.get(str(node["id"])) != node["state"]]
                 if changed:
                     self.services.live.nodes(changed)
-            known = {str(node["id"]): node["state"] for node in told}
+            known = {str(node["id"]): node["state"] for node in told} or known
             await asyncio.sleep(WATCH_STATES_S)
 
 
