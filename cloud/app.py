@@ -113,12 +113,13 @@ class Cloud:
                 told = [self.services.told(node) for node in await self.services.registry.nodes()]
             except CloudError as error:
                 _log.warning("the nodes' states are not watched: %s", error)
-                told = []
+                await asyncio.sleep(WATCH_STATES_S)
+                continue
             if known is not None:
                 changed = [node for node in told if known.get(str(node["id"])) != node["state"]]
                 if changed:
                     self.services.live.nodes(changed)
-            known = {str(node["id"]): node["state"] for node in told} or known
+            known = {str(node["id"]): node["state"] for node in told}
             await asyncio.sleep(WATCH_STATES_S)
 
 
