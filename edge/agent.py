@@ -239,6 +239,26 @@ class SystemTime:
         await asyncio.sleep(max(0, t_ms - self.now_ms()) / 1000)
 
 
+class Trust:
+    """How far a node may trust what its clock shows, having seen what it showed before.
+
+    A clock that is set back shows the same times twice. Two readings of one trusted millisecond are one and
+    the same to a store, so until the newest time is passed again nothing is called synced.
+    """
+
+    __slots__ = ("_newest_ms",)
+
+    def __init__(self) -> None:
+        self._newest_ms: int | None = None
+
+    def state(self, t_ms: int, said: Clock) -> Clock:
+        """Return the clock state of a reading made at `t_ms` by a clock that says `said` of itself."""
+        if self._newest_ms is None or t_ms > self._newest_ms:
+            self._newest_ms = t_ms
+            return said
+        return Clock.ESTIMATED if said is Clock.SYNCED else said
+
+
 @dataclass(frozen=True, slots=True)
 class Sampled:
     """An agent with its sampler and the offset of its sampling grid, milliseconds.
@@ -267,6 +287,7 @@ async def sample_forever(sampled: Sequence[Sampled], time_source: TimeSource) ->
         for index, row in enumerate(sampled)
     ]
     heapq.heapify(due)
+    trust = [Trust() for _ in sampled]
     while due:
         t_ms, index = due[0]
         await time_source.sleep_until(t_ms)
@@ -277,7 +298,8 @@ async def sample_forever(sampled: Sequence[Sampled], time_source: TimeSource) ->
         values = row.sampler.sample(t_ms)
         if values is not None:
             agent = row.agent
-            agent.record(t_ms, time_source.state, scale(agent.columns, values), loop.time())
+            clock = trust[index].state(t_ms, time_source.state)
+            agent.record(t_ms, clock, scale(agent.columns, values), loop.time())
         heapq.heapreplace(due, (_next_on_grid(row, t_ms), index))
 
 

@@ -146,19 +146,22 @@ class Committer:
             if intake is None:
                 change.quarantined.append(_part(arrival, node, pack, first, end, reason, detail))
                 continue
+            lines, bad = intake.read(pack, first, end, arrival.time_ms)
             start = first
-            for taken in intake.read(pack, first, end, arrival.time_ms):
-                if taken.reason:
-                    _enter(change, node, pack.boot, start, taken.seq)
-                    start = taken.seq + 1
-                    change.quarantined.append(
-                        _part(arrival, node, pack, taken.seq, start, taken.reason, taken.detail)
-                    )
-                else:
-                    change.lines.append(taken.line)
-                    prompt = arrival.time_ms - taken.t_ms <= intake.live_ms
-                    change.times_ms.append(taken.t_ms if live and prompt else 0)
+            for found in bad:
+                _enter(change, node, pack.boot, start, found.seq)
+                start = found.seq + 1
+                change.quarantined.append(
+                    _part(arrival, node, pack, found.seq, start, found.reason, found.detail)
+                )
             _enter(change, node, pack.boot, start, end)
+            change.lines += lines
+            if live and not bad and arrival.time_ms - pack.t0_ms <= intake.live_ms:
+                change.times_ms += [
+                    pack.t0_ms + row[0] for row in pack.rows[first - pack.seq0 : end - pack.seq0]
+                ]
+            else:
+                change.times_ms += [0] * len(lines)
 
     def _intake(self, node: str, schema: int) -> tuple[Intake | None, str, str]:
         key = (node, schema)

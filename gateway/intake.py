@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from edge.model.errors import WireError
 from edge.model.kinds import KINDS
 from edge.model.node import Node
+from edge.model.quality import Clock
 from edge.model.quantities import QUANTITIES
 from edge.protocol.series import SeriesWriter, reading_time_ns
 from edge.protocol.wire import Birth, Pack, row_fault
+from gateway.clean import compile_clean
 from gateway.stages.gross_range import gross_range
 
-EARLIEST_MS = (
-    1_262_304_000_000  # 2010-01-01: no node is older, and clocks without a battery wake in 1970 or 2000
-)
+EARLIEST_MS = 1_262_304_000_000  # 2010-01-01: clocks without a battery wake in 1970 or 2000
 AHEAD_MS = 86_400_000
 LIVE_PERIODS = 3  # a reading that took longer from the sensor to here is history
 LIVE_AT_LEAST_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """One reading of a pack: its line and event time, or why there is none."""
+class Bad:
+    """A reading that cannot be stored, and why."""
 
     seq: int
-    line: str = ""
-    t_ms: int = 0
-    reason: str = ""
-    detail: str = ""
+    reason: str
+    detail: str
 
 
 class Intake:
@@ -38,33 +36,48 @@ class Intake:
     def __init__(self, node: Node, birth: Birth) -> None:
         quantities = [column.quantity for column in birth.columns]
         self.node = node
-        self.columns = birth.columns
         self.live_ms = max(LIVE_AT_LEAST_MS, LIVE_PERIODS * birth.period_s * 1000)
         self._scales = [10**column.decimals for column in birth.columns]
         self._check = gross_range(quantities)
         self._writer = SeriesWriter(
             node.kind, {"district": node.district, "node": node.id, "site": node.site}, quantities
         )
+        self._clean = compile_clean(self._writer.head, birth.columns)
 
-    def read(self, pack: Pack, first: int, end: int, now_ms: int) -> Iterator[Taken]:
-        """Yield the readings numbered [first, end) of a pack. This is the hot path."""
-        scales, check, line, width = self._scales, self._check, self._writer.line, len(self._scales)
-        latest_ms = now_ms + AHEAD_MS
-        for seq in range(first, end):
+    def read(self, pack: Pack, first: int, end: int, now_ms: int) -> tuple[list[str], list[Bad]]:
+        """Return the lines of the readings numbered [first, end), and those that are none."""
+        lines: list[str] = []
+        bad: list[Bad] = []
+        clean, t0_ms, latest_ms, synced = self._clean, pack.t0_ms, now_ms + AHEAD_MS, pack.clock is Clock.SYNCED
+        for seq in range(first, end):  # the hot path
             row = pack.rows[seq - pack.seq0]
-            fault = row_fault(row, width)
-            if fault:
-                yield Taken(seq, reason="bad_type", detail=fault)
-                continue
-            t_ms = pack.t0_ms + row[0]
-            if not EARLIEST_MS <= t_ms <= latest_ms:
-                yield Taken(seq, reason="bad_time", detail=_time_fault(t_ms, now_ms))
-                continue
-            values = [
-                None if value is None else value / scale for value, scale in zip(row[1:], scales, strict=True)
-            ]
-            time_ns = reading_time_ns(t_ms, seq, pack.clock)
-            yield Taken(seq, line(values, check(values), time_ns, pack.clock), t_ms)
+            try:
+                line = clean(row, t0_ms, EARLIEST_MS, latest_ms) if synced else None
+            except (TypeError, ValueError):
+                line = None
+            if line is None:
+                found = self._look_closer(pack, seq, row, now_ms)
+                if isinstance(found, Bad):
+                    bad.append(found)
+                    continue
+                line = found
+            lines.append(line)
+        return lines, bad
+
+    def _look_closer(self, pack: Pack, seq: int, row: Any, now_ms: int) -> str | Bad:
+        """Return the line of any reading, or what is wrong with it."""
+        fault = row_fault(row, len(self._scales))
+        if fault:
+            return Bad(seq, "bad_type", fault)
+        t_ms = pack.t0_ms + row[0]
+        if not EARLIEST_MS <= t_ms <= now_ms + AHEAD_MS:
+            return Bad(seq, "bad_time", _time_fault(t_ms, now_ms))
+        values = [
+            None if value is None else value / scale for value, scale in zip(row[1:], self._scales, strict=True)
+        ]
+        return self._writer.line(
+            values, self._check(values), reading_time_ns(t_ms, seq, pack.clock), pack.clock
+        )
 
 
 def check_birth(birth: Birth, node: str) -> None:

@@ -83,11 +83,14 @@ class Stream:
 
     def upto(self) -> int:
         """Return the number below which every reading is settled: seen, or gone for good."""
-        holes = self.seen.holes(self.floor, self.top)
+        holes = self.awaited()
         return holes[0][0] if holes else max(self.top, self.floor)
 
     def awaited(self) -> list[Span]:
         """Return what the node is known to have made and may still send."""
+        edges = self.seen.edges
+        if len(edges) == 2 and edges[0] <= self.floor and edges[1] >= self.top:  # the usual case: no gap
+            return []
         return self.seen.holes(self.floor, self.top)
 
     def missing(self) -> int:

@@ -67,12 +67,15 @@ def reading_time_ns(t_ms: int, seq: int, clock: Clock) -> int:
 
 
 class SeriesWriter:
-    """Writes the readings of one node under one schema; all escaping is done once, here."""
+    """Writes the readings of one node under one schema; all escaping is done once, here.
 
-    __slots__ = ("_fail", "_head", "_pass", "_qc")
+    `head` is what every line begins with: measurement and tags.
+    """
+
+    __slots__ = ("_fail", "_pass", "_qc", "head")
 
     def __init__(self, measurement: str, tags: Mapping[str, str], quantities: Sequence[str]) -> None:
-        self._head = escape_measurement(measurement) + "".join(
+        self.head = escape_measurement(measurement) + "".join(
             f",{escape_key(key)}={escape_key(tags[key])}" for key in sorted(tags)
         )
         names = [escape_key(name, "quantity") for name in quantities]
@@ -97,7 +100,7 @@ class SeriesWriter:
                 fields.append(f"{self._pass[index]}{value!r},{self._qc[index]}{flag:d}i")
         if clock is not Clock.SYNCED:
             fields.append(f"clock_qc={3 if clock is Clock.ESTIMATED else 2}i")
-        return f"{self._head} {','.join(fields)} {time_ns}"
+        return f"{self.head} {','.join(fields)} {time_ns}"
 
 
 def _plain(text: str, what: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 
 from edge.model.errors import IdentityError
 from edge.model.node import NodeId, node_id
@@ -26,6 +27,7 @@ UP_LEAVES = (Leaf.BIRTH, Leaf.DATA, Leaf.REPLAY, Leaf.REPLY, Leaf.DEATH)
 DOWN_LEAVES = (Leaf.ACK, Leaf.CMD)
 
 
+@lru_cache(maxsize=65_536)
 def topic(node: NodeId | str, leaf: Leaf) -> str:
     """Return the topic of a node's leaf."""
     return f"{ROOT}/{node}/{leaf.value}"
@@ -36,6 +38,7 @@ def subscription(leaf: Leaf) -> str:
     return f"{ROOT}/+/{leaf.value}"
 
 
+@lru_cache(maxsize=65_536)
 def parse_topic(text: str) -> tuple[NodeId, Leaf]:
     """Return node and leaf of a topic, or raise IdentityError."""
     levels = text.split("/")
