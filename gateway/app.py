@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 JOURNAL = "journal.db"
 RETRY_COMMIT_S = 1.0
+RETRY_PERIOD_S = 1.0
+RETRY_ENTRIES = 200
 
 
 class Gateway:
@@ -54,23 +56,25 @@ class Gateway:
         self.uplink = Uplink(cloud, config.gateway.id, self.journal, self.roster) if cloud.url else None
         self._commits_ms: deque[float] = deque(maxlen=500)
         self._oldest_ms: int | None = None
+        self._roster_changed = True
 
     async def run(self, started: asyncio.Event | None = None) -> None:
         """Work until cancelled. Whatever is not acknowledged by then comes again."""
         boot = await self.journal.next_boot()
         sampler = HealthSampler(self.config.gateway.id, boot, version("cityneuron"), self.inbox)
-        forget = self.committer.forget_intakes
+        on_roster = self._on_roster
         try:
             if self.uplink:
-                await self.uplink.begin(forget)
+                await self.uplink.begin(on_roster)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.source.run(), name="mqtt")
                 tasks.create_task(self._commit(), name="commit")
                 tasks.create_task(self._ask_again(), name="ask-again")
+                tasks.create_task(self._retry(), name="retry")
                 tasks.create_task(self.forwarder.run(), name="forward")
                 tasks.create_task(sampler.run(self.health), name="health")
                 if self.uplink:
-                    tasks.create_task(self.uplink.run(self.accounts, self.status, forget), name="uplink")
+                    tasks.create_task(self.uplink.run(self.accounts, self.status, on_roster), name="uplink")
                 if started is not None:
                     started.set()
         finally:
@@ -121,6 +125,25 @@ class Gateway:
             self.committer.acknowledge(self.committer.gaps(), self.source)
             with contextlib.suppress(CityError):  # the next commit tells of a journal in trouble
                 self._oldest_ms = await self.journal.oldest_ms()
+
+    def _on_roster(self) -> None:
+        self.committer.forget_intakes()
+        self._roster_changed = True
+
+    async def _retry(self) -> None:
+        """Try again what was marked in quarantine: by a person, a birth or a registration that came late."""
+        while True:
+            try:
+                if self._roster_changed:
+                    await self.journal.retry_registered(lambda node: self.roster.find(node) is not None)
+                    self._roster_changed = False
+                if entries := await self.journal.to_retry(RETRY_ENTRIES):
+                    await self.committer.retake(entries)
+                    log.info("tried %d quarantined entries again", len(entries))
+                    continue
+            except CityError as error:
+                log.error("quarantine waits: %s", error)
+            await asyncio.sleep(RETRY_PERIOD_S)
 
 
 def _first_roster(config: GatewayConfig) -> Roster:

@@ -57,6 +57,13 @@ class Quarantined:
     readings: int = 1
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept(Quarantined):
+    """A quarantined entry as the journal keeps it, under its number."""
+
+    id: int
+
+
 def manifest_bytes(manifest: list[Entry]) -> bytes:
     """Return the manifest as it is stored."""
     return json.dumps([[e.node, e.boot, e.first, e.count] for e in manifest], separators=(",", ":")).encode()

@@ -14,11 +14,12 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from edge.model.errors import ConfigError
 from edge.shell import run_service
 from gateway.app import JOURNAL, run_gateway
 from gateway.config import load_config
 from gateway.ledger import Counts
-from gateway.statement import ledger_document, read_accounts, read_quarantine
+from gateway.statement import ledger_document, mark_for_retry, read_accounts, read_quarantine
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 quarantine_app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -112,6 +113,29 @@ def quarantine_list(
             f"[yellow]{entry['reason']}[/]: {_printable(entry['detail'])}\n[dim]{data_hex or '(empty)'}[/]",
         )
     console.print(table)
+
+
+@quarantine_app.command("retry")
+def quarantine_retry(
+    ids: Annotated[
+        list[int] | None, typer.Argument(help="Entries by their id; none: all that is chosen.")
+    ] = None,
+    data: DataOption = Path("city-data"),
+    node: Annotated[str | None, typer.Option("--node", help="Entries of this node.")] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Entries with this reason.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Everything in quarantine.")] = False,
+    payload: Annotated[
+        Path | None, typer.Option("--payload", help="A file with the repaired payload of one entry.")
+    ] = None,
+) -> None:
+    """Try quarantined entries again, after the cause was mended; the running gateway takes them up."""
+    if not (ids or node or reason or every):
+        raise ConfigError("nothing is chosen", remedy="name ids, --node, --reason or --all")
+    if payload is not None and len(ids or []) != 1:
+        raise ConfigError("--payload repairs one entry", remedy="name its id")
+    repaired = payload.read_bytes() if payload else None
+    count = mark_for_retry(journal_in(data), ids=ids or [], node=node, reason=reason, payload=repaired)
+    typer.echo(f"{count} entries are tried again; what still cannot be stored returns with its reason.")
 
 
 def journal_in(data: Path) -> Path:

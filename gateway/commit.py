@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
 
 import cbor2
 
-from edge.model.errors import CityError, IdentityError, WireError
+from edge.model.errors import CityError, IdentityError, SeriesError, WireError
 from edge.protocol.topics import Leaf, parse_topic, topic
 from edge.protocol.wire import (
     Ack,
@@ -21,7 +22,7 @@ from edge.protocol.wire import (
     encode_pack,
 )
 from gateway.arrival import Arrival, Source
-from gateway.block import Entry, Quarantined
+from gateway.block import Kept, Quarantined
 from gateway.intake import Intake, check_birth
 from gateway.journal import Change, Journal
 from gateway.ledger import Ledger, StreamKey
@@ -37,7 +38,7 @@ MOST_STRANGERS = 20_000
 
 
 class Committer:
-    """Takes batches; owns what is known of nodes' schemas. Not reentrant: one batch at a time."""
+    """Takes batches, one at a time; owns what is known of nodes' schemas."""
 
     def __init__(
         self, journal: Journal, ledger: Ledger, roster: Roster, now: Callable[[], float] = time.time
@@ -49,6 +50,7 @@ class Committer:
         self._births: dict[tuple[str, int], Birth] = {}
         self._intakes: dict[tuple[str, int], Intake] = {}
         self._asking: dict[StreamKey, tuple[float, float]] = {}  # when to ask (again), and the wait before
+        self._lock = asyncio.Lock()
         self.alive: dict[str, int] = {}
         for payload in journal.births():
             birth = decode_birth(payload)
@@ -60,7 +62,22 @@ class Committer:
 
     async def take(self, batch: list[Arrival], source: Source) -> None:
         """Commit a batch and acknowledge it. On JournalError nothing is changed, nothing acknowledged."""
-        change, heard = self._digest(batch)
+        async with self._lock:
+            change, heard = self._digest(batch)
+            await self._commit(change)
+        source.settle(batch)
+        self.acknowledge(heard, source)
+
+    async def retake(self, entries: list[Kept]) -> None:
+        """Try quarantined entries again, oldest first; what still cannot be stored goes back there."""
+        async with self._lock:
+            change = Change(oldest_ms=round(self._now() * 1000))
+            for entry in entries:
+                change.resolved.append(entry)
+                self._retake(entry, change)
+            await self._commit(change)
+
+    async def _commit(self, change: Change) -> None:
         change.streams = self._ledger.dirty()
         try:
             await self._journal.commit(change)
@@ -70,10 +87,30 @@ class Committer:
                 self._births.pop((node, schema))
             raise
         self._ledger.settle()
+        for kept in change.resolved:
+            self._ledger.count_quarantined(kept.node, kept.boot, -kept.readings)
         for entry in change.quarantined:
             self._ledger.count_quarantined(entry.node, entry.boot, entry.readings)
-        source.settle(batch)
-        self.acknowledge(heard, source)
+
+    def _retake(self, entry: Kept, change: Change) -> None:
+        arrival = Arrival(entry.topic, entry.payload, round(self._now() * 1000))
+        if entry.boot is None:
+            self._message(arrival, change, {})
+        elif entry.seq is not None and not entry.topic:  # a line that the store refused
+            change.enter(entry.node, entry.boot, entry.seq, entry.seq + 1)
+            change.lines.append(entry.payload.decode())
+            change.times_ms.append(0)
+        else:
+            try:
+                pack = decode_pack(entry.payload)
+            except WireError as error:
+                change.quarantined.append(_again(entry, error.reason, error.detail))
+                return
+            if (pack.boot, pack.seq0, len(pack.rows)) != (entry.boot, entry.seq, entry.readings):
+                change.quarantined.append(_again(entry, entry.reason, "it holds more than its own readings"))
+                return
+            end = pack.seq0 + len(pack.rows)
+            self._readings(entry.node, pack, pack.seq0, end, arrival, change, live=False)
 
     def acknowledge(self, streams: Iterable[StreamKey], source: Source) -> None:
         """Tell nodes up to where their readings are safe here, and which are wanted again."""
@@ -104,20 +141,26 @@ class Committer:
         change = Change(oldest_ms=batch[0].time_ms)
         heard: dict[StreamKey, None] = {}
         for arrival in batch:
-            node = NOBODY
-            try:
-                node, leaf = parse_topic(arrival.topic)
-                if leaf is Leaf.BIRTH:
-                    self._birth(node, arrival, change, heard)
-                elif leaf in (Leaf.DATA, Leaf.REPLAY):
-                    self._pack(node, decode_pack(arrival.payload), arrival, change, heard, leaf is Leaf.DATA)
-                elif leaf is Leaf.DEATH and decode_death(arrival.payload).boot == self.alive.get(node):
-                    del self.alive[node]  # a will of an older boot says nothing
-            except WireError as error:
-                change.quarantined.append(_stray(arrival, node, error.reason, error.detail))
-            except IdentityError as error:
-                change.quarantined.append(_stray(arrival, node, "bad_topic", error.message))
+            self._message(arrival, change, heard)
         return change, heard
+
+    def _message(self, arrival: Arrival, change: Change, heard: dict[StreamKey, None]) -> None:
+        node = NOBODY
+        try:
+            node, leaf = parse_topic(arrival.topic)
+            if leaf is Leaf.BIRTH:
+                self._birth(node, arrival, change, heard)
+            elif leaf in (Leaf.DATA, Leaf.REPLAY):
+                pack = decode_pack(arrival.payload)
+                heard[node, pack.boot] = None
+                for first, end in self._ledger.claim(node, pack.boot, pack.seq0, len(pack.rows)):
+                    self._readings(node, pack, first, end, arrival, change, live=leaf is Leaf.DATA)
+            elif leaf is Leaf.DEATH and decode_death(arrival.payload).boot == self.alive.get(node):
+                del self.alive[node]  # a will of an older boot says nothing
+        except WireError as error:
+            change.quarantined.append(_stray(arrival, node, error.reason, error.detail))
+        except IdentityError as error:
+            change.quarantined.append(_stray(arrival, node, "bad_topic", error.message))
 
     def _birth(self, node: str, arrival: Arrival, change: Change, heard: dict[StreamKey, None]) -> None:
         if not arrival.payload:  # a retained birth was cleared: the node is retired
@@ -132,36 +175,32 @@ class Committer:
             self._intakes.pop(key, None)
         if not registered:  # its schema is remembered all the same: the registry may learn of it yet
             raise WireError("unregistered", f"no node {node} is registered")
+        if change.births and change.births[-1][0] == node:
+            change.awaited.append(node)
         self.alive[node] = birth.boot
         self._ledger.announce(node, birth.boot, birth.next_seq, birth.oldest)
         heard[node, birth.boot] = None
 
-    def _pack(
-        self, node: str, pack: Pack, arrival: Arrival, change: Change, heard: dict[StreamKey, None], live: bool
+    def _readings(
+        self, node: str, pack: Pack, first: int, end: int, arrival: Arrival, change: Change, *, live: bool
     ) -> None:
-        fresh = self._ledger.claim(node, pack.boot, pack.seq0, len(pack.rows))
-        heard[node, pack.boot] = None
-        for first, end in fresh:
-            intake, reason, detail = self._intake(node, pack.schema)
-            if intake is None:
-                change.quarantined.append(_part(arrival, node, pack, first, end, reason, detail))
-                continue
-            lines, bad = intake.read(pack, first, end, arrival.time_ms)
-            start = first
-            for found in bad:
-                _enter(change, node, pack.boot, start, found.seq)
-                start = found.seq + 1
-                change.quarantined.append(
-                    _part(arrival, node, pack, found.seq, start, found.reason, found.detail)
-                )
-            _enter(change, node, pack.boot, start, end)
-            change.lines += lines
-            if live and not bad and arrival.time_ms - pack.t0_ms <= intake.live_ms:
-                change.times_ms += [
-                    pack.t0_ms + row[0] for row in pack.rows[first - pack.seq0 : end - pack.seq0]
-                ]
-            else:
-                change.times_ms += [0] * len(lines)
+        """Enter the readings [first, end) of a pack: as lines, or in quarantine."""
+        intake, reason, detail = self._intake(node, pack.schema)
+        if intake is None:
+            change.quarantined.append(_part(arrival, node, pack, first, end, reason, detail))
+            return
+        lines, bad = intake.read(pack, first, end, arrival.time_ms)
+        start = first
+        for found in bad:
+            change.enter(node, pack.boot, start, found.seq)
+            start = found.seq + 1
+            change.quarantined.append(_part(arrival, node, pack, found.seq, start, found.reason, found.detail))
+        change.enter(node, pack.boot, start, end)
+        change.lines += lines
+        if live and not bad and arrival.time_ms - pack.t0_ms <= intake.live_ms:
+            change.times_ms += [pack.t0_ms + row[0] for row in pack.rows[first - pack.seq0 : end - pack.seq0]]
+        else:
+            change.times_ms += [0] * len(lines)
 
     def _intake(self, node: str, schema: int) -> tuple[Intake | None, str, str]:
         key = (node, schema)
@@ -173,19 +212,11 @@ class Committer:
                 return None, "unregistered", f"no node {node} is registered"
             if birth is None:
                 return None, "unknown_schema", f"node {node} announced no schema {schema}"
-            intake = self._intakes[key] = Intake(registered, birth)
+            try:
+                intake = self._intakes[key] = Intake(registered, birth)
+            except SeriesError as error:
+                return None, "bad_registration", error.message
         return intake, "", ""
-
-
-def _enter(change: Change, node: str, boot: int, first: int, end: int) -> None:
-    """Note lines of [first, end) in the manifest, joined with the entry before where they follow it."""
-    if first == end:
-        return
-    last = change.manifest[-1] if change.manifest else None
-    if last and (last.node, last.boot, last.first + last.count) == (node, boot, first):
-        change.manifest[-1] = Entry(node, boot, last.first, last.count + end - first)
-    else:
-        change.manifest.append(Entry(node, boot, first, end - first))
 
 
 def _stray(arrival: Arrival, node: str, reason: str, detail: str) -> Quarantined:
@@ -218,4 +249,18 @@ def _part(
         boot=pack.boot,
         seq=first,
         readings=end - first,
+    )
+
+
+def _again(entry: Kept, reason: str, detail: str) -> Quarantined:
+    return Quarantined(
+        time_ms=entry.time_ms,
+        node=entry.node,
+        reason=reason,
+        detail=detail,
+        topic=entry.topic,
+        payload=entry.payload,
+        boot=entry.boot,
+        seq=entry.seq,
+        readings=entry.readings,
     )

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.block import Block, Quarantined
-from gateway.journal import Journal, JournalError, Outcome
+from gateway.database import JournalError
+from gateway.journal import Journal, Outcome
 from gateway.ledger import Ledger
 from gateway.sinks import Sink, SinkRejected, SinkUnavailable
 

@@ -39,9 +39,8 @@ class Intake:
         self.live_ms = max(LIVE_AT_LEAST_MS, LIVE_PERIODS * birth.period_s * 1000)
         self._scales = [10**column.decimals for column in birth.columns]
         self._check = gross_range(quantities)
-        self._writer = SeriesWriter(
-            node.kind, {"district": node.district, "node": node.id, "site": node.site}, quantities
-        )
+        tags = {"district": node.district, "node": node.id, "site": node.site}
+        self._writer = SeriesWriter(node.kind, {key: value for key, value in tags.items() if value}, quantities)
         self._clean = compile_clean(self._writer.head, birth.columns)
 
     def read(self, pack: Pack, first: int, end: int, now_ms: int) -> tuple[list[str], list[Bad]]:
@@ -76,7 +75,7 @@ class Intake:
             None if value is None else value / scale for value, scale in zip(row[1:], self._scales, strict=True)
         ]
         return self._writer.line(
-            values, self._check(values), reading_time_ns(t_ms, seq, pack.clock), pack.clock
+            values, self._check(values), reading_time_ns(t_ms, pack.boot, seq, pack.clock), pack.clock
         )
 
 

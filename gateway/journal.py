@@ -10,55 +10,53 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edge.model.errors import CityError
-from gateway.block import Block, Entry, Quarantined, manifest_bytes, manifest_from
+from gateway.block import Block, Entry, Kept, Quarantined, manifest_bytes, manifest_from
+from gateway.database import JournalError, Transaction, open_database
 from gateway.ledger import Ledger, Spans, Stream, StreamKey
 
 T = TypeVar("T")
 
-FORMAT = 1
-_SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-INSERT OR IGNORE INTO meta VALUES ('format', {FORMAT});
-CREATE TABLE IF NOT EXISTS stream (
-  node TEXT NOT NULL, boot INTEGER NOT NULL, top INTEGER NOT NULL, floor INTEGER NOT NULL, seen TEXT NOT NULL,
-  stored INTEGER NOT NULL DEFAULT 0, quarantined INTEGER NOT NULL DEFAULT 0,
-  dropped INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (node, boot)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS stray (node TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS birth (
-  node TEXT NOT NULL, schema INTEGER NOT NULL, payload BLOB NOT NULL, PRIMARY KEY (node, schema)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS block (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, oldest_ms INTEGER NOT NULL, readings INTEGER NOT NULL,
-  manifest BLOB NOT NULL, lines BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS quarantine (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, time_ms INTEGER NOT NULL, node TEXT NOT NULL, reason TEXT NOT NULL,
-  detail TEXT NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL, boot INTEGER, seq INTEGER,
-  readings INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS roster (node TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
-"""
-
-
-class JournalError(CityError):
-    """The journal cannot be opened or written; nothing that was acknowledged is in danger."""
+LIVE_MS = 10_000  # a block that waits no longer than this is news
+_RETRY = (
+    "INSERT OR IGNORE INTO retry SELECT id FROM quarantine WHERE reason IN"
+    " ('unregistered', 'unknown_schema', 'bad_registration')"
+)
 
 
 @dataclass(slots=True)
 class Change:
-    """All that one batch changes."""
+    """All that one batch changes.
+
+    resolved: quarantined entries that are tried again, and leave. awaited: nodes whose births came, so that
+    what lay in quarantine for want of them can be tried again.
+    """
 
     lines: list[str] = field(default_factory=list)
     manifest: list[Entry] = field(default_factory=list)
     times_ms: list[int] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
+    resolved: list[Kept] = field(default_factory=list)
     births: list[tuple[str, int, bytes]] = field(default_factory=list)
+    awaited: list[str] = field(default_factory=list)
     streams: list[tuple[StreamKey, Stream]] = field(default_factory=list)
     oldest_ms: int = 0
+
+    def enter(self, node: str, boot: int, first: int, end: int) -> None:
+        """Note lines of the readings [first, end), joined with the entry before where they follow it."""
+        if first == end:
+            return
+        last = self.manifest[-1] if self.manifest else None
+        if last and last.boot == boot and last.first + last.count == first and last.node == node:
+            self.manifest[-1] = Entry(node, boot, last.first, last.count + end - first)
+        else:
+            self.manifest.append(Entry(node, boot, first, end - first))
 
 
 @dataclass(slots=True)
@@ -75,8 +73,9 @@ class Journal:
     `drained` is set while no block waits.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
         self.path = path
+        self._now = now
         self.queued: dict[str, int] = {}
         self.quarantined = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
@@ -84,26 +83,7 @@ class Journal:
         self._arrived = asyncio.Event()
         self.drained = asyncio.Event()
         self.drained.set()
-        self._db = self._open()
-
-    def _open(self) -> sqlite3.Connection:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None, timeout=5)
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=FULL")
-            db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
-            (found,) = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
-        except (sqlite3.Error, OSError) as error:
-            raise JournalError(
-                f"cannot open the journal {self.path}: {error}", remedy="check the folder and the disk's room"
-            ) from None
-        if found > FORMAT:
-            raise JournalError(
-                f"the journal {self.path} was written by a newer version (format {found}, not {FORMAT})",
-                remedy="update City Neuron",
-            )
-        return db
+        self._db = open_database(path)
 
     async def _run(self, work: Callable[[], T]) -> T:
         try:
@@ -138,7 +118,7 @@ class Journal:
         """Replace the registered nodes."""
 
         def write() -> None:
-            with self._transaction() as db:
+            with Transaction(self._db) as db:
                 db.execute("DELETE FROM roster")
                 db.executemany("INSERT INTO roster VALUES (?, ?)", records.items())
 
@@ -148,7 +128,7 @@ class Journal:
         """Return the number of this start of the gateway: one more than last time, on disk."""
 
         def write() -> int:
-            with self._transaction() as db:
+            with Transaction(self._db) as db:
                 db.execute("INSERT OR IGNORE INTO meta VALUES ('boot', 0)")
                 db.execute("UPDATE meta SET value = value + 1 WHERE key = 'boot'")
                 return int(db.execute("SELECT value FROM meta WHERE key = 'boot'").fetchone()[0])
@@ -158,7 +138,7 @@ class Journal:
     async def commit(self, change: Change) -> None:
         """Write a batch, durably, or raise JournalError with nothing written."""
         block_id = await self._run(lambda: self._write(change))
-        self.quarantined += len(change.quarantined)
+        self.quarantined += len(change.quarantined) - len(change.resolved)
         if block_id is not None:
             self._count(change.manifest, 1)
             if len(self._recent) < 64:
@@ -172,7 +152,7 @@ class Journal:
             self._arrived.set()
 
     async def peek(self, most_lines: int) -> list[Block]:
-        """Wait for blocks and return the oldest ones, together about `most_lines` lines, at least one block."""
+        """Wait for blocks; return news and the oldest ones, about `most_lines` lines, at least one block."""
         while True:
             await self._arrived.wait()
             blocks = await self._run(lambda: self._read(most_lines))
@@ -184,7 +164,7 @@ class Journal:
         """The store has these blocks, but for what is quarantined: count them and let them go, durably."""
 
         def write() -> None:
-            with self._transaction() as db:
+            with Transaction(self._db) as db:
                 db.executemany("DELETE FROM block WHERE id = ?", [(block.id,) for block in blocks])
                 db.executemany(
                     "UPDATE stream SET stored = stored + ? WHERE node = ? AND boot = ?",
@@ -212,6 +192,32 @@ class Journal:
 
         return await self._run(read)
 
+    async def retry_registered(self, is_registered: Callable[[str], bool]) -> None:
+        """Mark what was set aside for want of a registration, where the node is registered now."""
+
+        def write() -> None:
+            with Transaction(self._db) as db:
+                nodes = db.execute(
+                    "SELECT DISTINCT node FROM quarantine WHERE reason = 'unregistered'"
+                ).fetchall()
+                db.executemany(f"{_RETRY} AND node = ?", [row for row in nodes if is_registered(row[0])])
+
+        await self._run(write)
+
+    async def to_retry(self, most: int) -> list[Kept]:
+        """Return the oldest entries that are marked to be tried again."""
+
+        def read() -> list[Kept]:
+            cursor = self._db.execute(
+                "SELECT q.id, time_ms, node, reason, detail, topic, payload, boot, seq, readings"
+                " FROM retry JOIN quarantine q USING (id) ORDER BY q.id LIMIT ?",
+                (most,),
+            )
+            names = [column[0] for column in cursor.description]
+            return [Kept(**dict(zip(names, row, strict=True))) for row in cursor]
+
+        return await self._run(read)
+
     async def oldest_ms(self) -> int | None:
         """Return when the oldest waiting block arrived, None when nothing waits."""
 
@@ -226,11 +232,8 @@ class Journal:
         self._thread.shutdown(wait=True)
         self._db.close()
 
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._db)
-
     def _write(self, change: Change) -> int | None:
-        with self._transaction() as db:
+        with Transaction(self._db) as db:
             db.executemany(
                 "INSERT INTO stream (node, boot, top, floor, seen) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
                 " SET top = excluded.top, floor = excluded.floor, seen = excluded.seen",
@@ -239,8 +242,10 @@ class Journal:
                     for (node, boot), stream in change.streams
                 ],
             )
+            self._resolve(db, change.resolved)
             self._quarantine(db, change.quarantined)
             db.executemany("INSERT OR REPLACE INTO birth VALUES (?, ?, ?)", change.births)
+            db.executemany(f"{_RETRY} AND node = ?", [(node,) for node in change.awaited])
             if not change.lines:
                 return None
             cursor = db.execute(
@@ -253,6 +258,19 @@ class Journal:
                 ),
             )
             return cursor.lastrowid
+
+    @staticmethod
+    def _resolve(db: sqlite3.Connection, entries: Iterable[Kept]) -> None:
+        for entry in entries:
+            db.execute("DELETE FROM quarantine WHERE id = ?", (entry.id,))
+            db.execute("DELETE FROM retry WHERE id = ?", (entry.id,))
+            if entry.boot is None:
+                db.execute("UPDATE stray SET count = count - 1 WHERE node = ?", (entry.node,))
+            else:
+                db.execute(
+                    "UPDATE stream SET quarantined = quarantined - ? WHERE node = ? AND boot = ?",
+                    (entry.readings, entry.node, entry.boot),
+                )
 
     @staticmethod
     def _quarantine(db: sqlite3.Connection, entries: Iterable[Quarantined]) -> None:
@@ -283,27 +301,37 @@ class Journal:
                 )
 
     def _read(self, most_lines: int) -> list[Block]:
-        found: list[Block] = []
-        lines = 0
-        for block_id, oldest_ms, readings in self._db.execute(
-            "SELECT id, oldest_ms, readings FROM block ORDER BY id"
-        ):
-            if found and lines + readings > most_lines:
+        """Read what has just arrived, up to half of the lines, then the oldest: no backlog holds up news."""
+        chosen: list[tuple[int, int]] = []
+        left = most_lines // 2
+        fresh_ms = round(self._now() * 1000) - LIVE_MS
+        columns = "SELECT id, oldest_ms, readings FROM block"
+        for block_id, oldest_ms, readings in self._db.execute(f"{columns} ORDER BY id DESC"):
+            if oldest_ms < fresh_ms or (chosen and readings > left):
                 break
-            block = self._recent.get(block_id)
-            if block is None:
-                manifest, body = self._db.execute(
-                    "SELECT manifest, lines FROM block WHERE id = ?", (block_id,)
-                ).fetchone()
-                block = Block(
-                    id=block_id,
-                    lines=body.decode().split("\n"),
-                    manifest=manifest_from(manifest),
-                    oldest_ms=oldest_ms,
-                )
-            found.append(block)
-            lines += readings
-        return found
+            chosen.append((block_id, oldest_ms))
+            left -= readings
+        left += most_lines - most_lines // 2
+        first_news = chosen[-1][0] if chosen else 2**62
+        for block_id, oldest_ms, readings in self._db.execute(f"{columns} WHERE id < {first_news} ORDER BY id"):
+            if chosen and readings > left:
+                break
+            chosen.append((block_id, oldest_ms))
+            left -= readings
+        return [self._block(block_id, oldest_ms) for block_id, oldest_ms in sorted(chosen)]
+
+    def _block(self, block_id: int, oldest_ms: int) -> Block:
+        if block_id in self._recent:
+            return self._recent[block_id]
+        manifest, body = self._db.execute(
+            "SELECT manifest, lines FROM block WHERE id = ?", (block_id,)
+        ).fetchone()
+        return Block(
+            id=block_id,
+            lines=body.decode().split("\n"),
+            manifest=manifest_from(manifest),
+            oldest_ms=oldest_ms,
+        )
 
     def _count(self, manifest: list[Entry], sign: int) -> None:
         for entry in manifest:
@@ -316,26 +344,3 @@ class Journal:
             self.drained.clear()
         else:
             self.drained.set()
-
-
-class _Transaction:
-    """BEGIN IMMEDIATE ... COMMIT, or ROLLBACK on any error."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> sqlite3.Connection:
-        self._db.execute("BEGIN IMMEDIATE")
-        return self._db
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is None:
-            try:
-                self._db.execute("COMMIT")
-                return
-            except sqlite3.Error:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-        elif self._db.in_transaction:
-            self._db.execute("ROLLBACK")

@@ -167,7 +167,7 @@ class Ledger:
     def count_quarantined(self, node: str, boot: int | None, readings: int) -> None:
         """Readings went to quarantine, on disk; without a boot it is a stray message."""
         if boot is None:
-            self.strays[node] = self.strays.get(node, 0) + 1
+            self.strays[node] = self.strays.get(node, 0) + readings
         else:
             self.streams[node, boot].quarantined += readings
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.block import manifest_from
-from gateway.journal import FORMAT, JournalError
+from gateway.database import FORMAT, JournalError, Transaction
 from gateway.ledger import Counts, Spans, Stream, StreamKey, account
 
 
@@ -75,3 +76,35 @@ def read_quarantine(path: Path, most: int, node: str | None = None) -> tuple[int
         )
         names = [column[0] for column in cursor.description]
         return count, [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def mark_for_retry(
+    path: Path,
+    *,
+    ids: list[int],
+    node: str | None = None,
+    reason: str | None = None,
+    payload: bytes | None = None,
+) -> int:
+    """Mark quarantined entries to be tried again by the gateway, now or when it starts; return how many.
+
+    Without ids all entries are meant, of one node or reason if given. `payload` replaces that of a single one.
+    """
+    if not path.exists():
+        raise JournalError(f"no journal at {path}", remedy="name the data folder with --data")
+    conditions, values = ["1"], list[object]()
+    if ids:
+        conditions.append(f"id IN ({','.join('?' * len(ids))})")
+        values += ids
+    for column, value in (("node", node), ("reason", reason)):
+        if value is not None:
+            conditions.append(f"{column} = ?")
+            values.append(value)
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=10, isolation_level=None)) as db, Transaction(db):
+            if payload is not None:
+                db.execute("UPDATE quarantine SET payload = ? WHERE id = ?", (payload, ids[0]))
+            chosen = f"SELECT id FROM quarantine WHERE {' AND '.join(conditions)}"
+            return db.execute(f"INSERT OR IGNORE INTO retry {chosen}", values).rowcount
+    except sqlite3.Error as error:
+        raise JournalError(f"cannot mark entries in {path}: {error}") from None

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 import servers
+from hypothesis import settings
 
+settings.register_profile("city", deadline=None)  # speed is measured in bench/, never by a test
+settings.load_profile("city")
 SHARED_DATA = servers.PROJECT.parent / "shared" / "data"
 
 

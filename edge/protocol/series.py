@@ -14,6 +14,7 @@ from edge.model.errors import SeriesError
 from edge.model.quality import Clock, Flag
 
 NS_PER_MS = 1_000_000
+_BOOT_STEP = 381_966  # 999,999 / phi^2: successive boots lie far apart
 _INT64 = range(-(2**63), 2**63)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _MEASUREMENT_ESCAPES = str.maketrans({",": "\\,", " ": "\\ "})
@@ -56,14 +57,14 @@ def encode_point(
     return f"{head} {body} {time_ns}"
 
 
-def reading_time_ns(t_ms: int, seq: int, clock: Clock) -> int:
+def reading_time_ns(t_ms: int, boot: int, seq: int, clock: Clock) -> int:
     """Return the time at which a reading is stored, in ns.
 
     A reading of a trusted clock has its exact millisecond. Any other clock may have shown one millisecond
-    twice, and the store would merge the two: its readings carry 1 + seq mod 999,999 in the nanoseconds below
-    the millisecond. It depends on the reading alone, so writing it again changes nothing.
+    twice, within a boot or at every boot, and the store would merge the two: its readings carry a number
+    below the millisecond that boot and seq give. It depends on the reading alone: writing again is harmless.
     """
-    return t_ms * NS_PER_MS + (0 if clock is Clock.SYNCED else 1 + seq % 999_999)
+    return t_ms * NS_PER_MS + (0 if clock is Clock.SYNCED else 1 + (boot * _BOOT_STEP + seq) % 999_999)
 
 
 class SeriesWriter:

@@ -110,11 +110,12 @@ def test_a_doubtful_value_stays_in_the_chart_and_is_marked() -> None:
 
 
 def test_a_trusted_clock_gives_the_exact_millisecond() -> None:
-    assert reading_time_ns(1_760_000_000_123, 77, Clock.SYNCED) == 1_760_000_000_123_000_000
+    assert reading_time_ns(1_760_000_000_123, 1, 77, Clock.SYNCED) == 1_760_000_000_123_000_000
 
 
 def test_readings_of_one_millisecond_do_not_collapse_when_the_clock_is_in_doubt() -> None:
-    times = {reading_time_ns(1_760_000_000_123, seq, Clock.ESTIMATED) for seq in range(1000)}
-    assert len(times) == 1000
+    numbers = [(boot, seq) for boot in range(1, 40) for seq in range(1000)]
+    times = {reading_time_ns(1_760_000_000_123, boot, seq, Clock.ESTIMATED) for boot, seq in numbers}
+    assert len(times) == len(numbers)
     assert {time // 1_000_000 for time in times} == {1_760_000_000_123}
     assert 1_760_000_000_123_000_000 not in times

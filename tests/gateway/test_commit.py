@@ -1,7 +1,9 @@
 """The commit: what becomes of good and bad messages, and when they are acknowledged."""
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -15,9 +17,11 @@ from edge.protocol.wire import Ack, Pack, decode_birth, encode_pack
 from gateway.arrival import Arrival
 from gateway.block import Quarantined
 from gateway.commit import NOBODY
+from gateway.database import JournalError
 from gateway.intake import Bad, Intake
-from gateway.journal import Change, JournalError
+from gateway.journal import Change
 from gateway.ledger import Counts
+from gateway.statement import mark_for_retry
 
 
 def reasons(rig: Rig) -> list[str]:
@@ -102,6 +106,85 @@ async def test_a_node_that_is_registered_after_its_birth_is_understood_from_then
     rig.committer.forget_intakes()
     await rig.take(data("ys-07", 1, [0, 1, 2]))
     assert rig.counts("ys-07") == Counts(produced=3, queued=1, quarantined=2)
+
+
+async def retry(rig: Rig) -> None:
+    """Do what the gateway does every second."""
+    await rig.journal.retry_registered(lambda node: rig.roster.find(node) is not None)
+    await rig.committer.retake(await rig.journal.to_retry(100))
+
+
+async def test_what_came_before_the_registration_is_stored_after_it(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    await rig.take(birth(), data("ys-07", 0, [0, 1, 2], [1, 1, 2]))
+    assert rig.counts("ys-07") == Counts(produced=3, quarantined=3)
+    rig.roster.replace([registered("ys-07")])
+    rig.committer.forget_intakes()
+    await retry(rig)
+    assert len(await rig.lines()) == 2
+    assert rig.counts("ys-07") == Counts(produced=2, queued=2)
+    assert rig.journal.quarantined == 0 and reasons(rig) == []
+
+
+async def test_what_came_before_its_birth_is_stored_after_it(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    await rig.take(data("ys-07", 0, [0, 1, 2]))
+    assert reasons(rig) == ["unknown_schema"]
+    await rig.take(birth())
+    await retry(rig)
+    assert rig.counts("ys-07") == Counts(produced=1, queued=1)
+
+
+async def test_an_entry_that_is_tried_in_vain_returns_once_and_is_not_tried_for_ever(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    await rig.take(birth(), data("ys-07", 0, [0, 1, 2], [-NOW_MS, 1, 2]))
+    await rig.take(Arrival(topic("ys-07", Leaf.DATA), b"\xff", NOW_MS))
+    assert mark_for_retry(rig.journal.path, ids=[]) == 2
+    before = rig.counts("ys-07")
+    await retry(rig)
+    assert rig.counts("ys-07") == before == Counts(produced=3, queued=1, quarantined=2)
+    assert await rig.journal.to_retry(10) == []
+    rig.journal.close()
+    assert Rig(tmp_path, "ys-07").counts("ys-07") == before
+
+
+async def test_a_repaired_payload_is_stored(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    await rig.take(birth(), data("ys-07", 0, [0, 1]))
+    assert reasons(rig) == ["bad_type"]
+    repaired = encode_pack(Pack(1, 1, 0, NOW_MS, Clock.SYNCED, [[0, 1, 2]]))
+    assert mark_for_retry(rig.journal.path, ids=[1], payload=repaired) == 1
+    await retry(rig)
+    assert rig.counts("ys-07") == Counts(produced=1, queued=1)
+
+
+async def test_a_registration_that_cannot_be_written_harms_its_node_alone(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "ys-08")
+    rig.roster.replace([replace(registered("ys-07"), site="a\\"), registered("ys-08")])
+    await rig.take(birth(), birth("ys-08"), data("ys-07", 0, [0, 1, 2]), data("ys-08", 0, [0, 1, 2]))
+    assert reasons(rig) == ["bad_registration"]
+    assert len(await rig.lines()) == 1
+
+
+async def test_news_goes_before_a_backlog(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    rig.journal._now = lambda: rig.now_s
+    await rig.take(birth())
+    for seq in range(50):
+        await rig.take(replace(data("ys-07", seq, [0, seq, 2]), time_ms=NOW_MS - 60_000))
+    await rig.take(data("ys-07", 50, [0, 50, 2]))
+    numbers = [block.manifest[0].first for block in await rig.journal.peek(10)]
+    assert numbers == [0, 1, 2, 3, 4, 5, 6, 7, 8, 50]
+
+
+@given(st.sampled_from([*Leaf, "data/x"]), st.binary(max_size=60) | st.just(birth().payload))
+async def test_no_message_whatever_stops_the_gateway(leaf: str, payload: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        rig = Rig(Path(folder), "ys-07")
+        await rig.take(Arrival(f"cn/v1/ys-07/{leaf}", payload, NOW_MS), birth(), data("ys-07", 0, [0, 1, 2]))
+        assert rig.counts("ys-07").balanced
+        assert rig.counts("ys-07").queued >= 1
+        rig.journal.close()
 
 
 async def test_an_account_survives_a_restart(tmp_path: Path) -> None:

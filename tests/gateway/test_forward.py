@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.block import Block
+from gateway.database import JournalError
 from gateway.forward import ForwardConfig, Forwarder, bisect
-from gateway.journal import JournalError, Outcome
+from gateway.journal import Outcome
 from gateway.ledger import Counts
 from gateway.sinks import SinkRejected, SinkUnavailable
+from gateway.statement import mark_for_retry
 
 
 class FakeSink:
@@ -93,6 +95,18 @@ async def test_a_journal_that_cannot_be_written_is_waited_out_and_nothing_is_sen
     await forward_all(rig, sink)
     assert len(sink.stored) == 1
     assert rig.counts("ys-07") == Counts(produced=1, stored=1)
+
+
+async def test_a_refused_line_is_stored_after_its_cause_was_mended(tmp_path: Path) -> None:
+    rig, sink = Rig(tmp_path, "ys-07"), FakeSink(refuses="level_m=0.666")
+    await rig.take(birth(), data("ys-07", 0, [0, 1, 2], [1, 666, 2]))
+    await forward_all(rig, sink)
+    sink.refuses = "\0"
+    assert mark_for_retry(rig.journal.path, ids=[], reason="store_rejected") == 1
+    await rig.committer.retake(await rig.journal.to_retry(10))
+    await forward_all(rig, sink)
+    assert len(set(sink.stored)) == 2
+    assert rig.counts("ys-07") == Counts(produced=2, stored=2)
 
 
 async def test_blocks_written_before_a_crash_are_forwarded_after_it(tmp_path: Path) -> None:

@@ -1,0 +1,87 @@
+"""The journal's file: its tables, how it is opened, and transactions that hold or leave no trace."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from edge.model.errors import CityError
+
+FORMAT = 1
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+INSERT OR IGNORE INTO meta VALUES ('format', {FORMAT});
+CREATE TABLE IF NOT EXISTS stream (
+  node TEXT NOT NULL, boot INTEGER NOT NULL, top INTEGER NOT NULL, floor INTEGER NOT NULL, seen TEXT NOT NULL,
+  stored INTEGER NOT NULL DEFAULT 0, quarantined INTEGER NOT NULL DEFAULT 0,
+  dropped INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (node, boot)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS stray (node TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS birth (
+  node TEXT NOT NULL, schema INTEGER NOT NULL, payload BLOB NOT NULL, PRIMARY KEY (node, schema)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS block (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, oldest_ms INTEGER NOT NULL, readings INTEGER NOT NULL,
+  manifest BLOB NOT NULL, lines BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS quarantine (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, time_ms INTEGER NOT NULL, node TEXT NOT NULL, reason TEXT NOT NULL,
+  detail TEXT NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL, boot INTEGER, seq INTEGER,
+  readings INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS quarantine_node ON quarantine (node);
+CREATE TABLE IF NOT EXISTS retry (id INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS roster (node TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+class JournalError(CityError):
+    """The journal cannot be opened or written; nothing that was acknowledged is in danger."""
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """Open or make the journal's file; raise JournalError where it cannot be used."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5)
+        found = _format(db)
+        if found <= FORMAT:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
+    except (sqlite3.Error, OSError) as error:
+        raise JournalError(
+            f"cannot open the journal {path}: {error}", remedy="check the folder and the disk's room"
+        ) from None
+    if found > FORMAT:
+        raise JournalError(
+            f"the journal {path} was written by a newer version (format {found}, not {FORMAT})",
+            remedy="update City Neuron",
+        )
+    return db
+
+
+def _format(db: sqlite3.Connection) -> int:
+    """Return the format of a journal, 0 for one that is yet to be made."""
+    if not db.execute("SELECT COUNT(*) FROM sqlite_master WHERE name = 'meta'").fetchone()[0]:
+        return 0
+    return int(db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()[0])
+
+
+class Transaction:
+    """BEGIN IMMEDIATE ... COMMIT, or ROLLBACK on any error."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> sqlite3.Connection:
+        self._db.execute("BEGIN IMMEDIATE")
+        return self._db
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None:
+            try:
+                self._db.execute("COMMIT")
+                return
+            except sqlite3.Error:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        elif self._db.in_transaction:
+            self._db.execute("ROLLBACK")
