@@ -26,6 +26,7 @@ class ForwardConfig:
     batch_lines: int = 5_000
     retry_delay_s: float = 1.0
     longest_delay_s: float = 30.0
+    retention_days: float = 0.0
 
 
 class Forwarder:
@@ -51,10 +52,26 @@ class Forwarder:
         """Move blocks until cancelled. The release follows the write: a crash repeats, never loses."""
         while True:
             blocks = await self._journal.peek(self._config.batch_lines)
-            refused = await self._deliver([line for block in blocks for line in block.lines])
+            lines = [line for block in blocks for line in block.lines]
+            aged = self._aged(lines)
+            kept = [index for index in range(len(lines)) if index not in aged] if aged else range(len(lines))
+            found = await self._deliver([lines[index] for index in kept]) if kept else {}
+            refused = aged | {kept[index]: ("store_rejected", words) for index, words in found.items()}
             outcome = self._outcome(blocks, refused)
             await self._release(blocks, outcome)
             self._count(blocks, outcome)
+
+    def _aged(self, lines: list[str]) -> dict[int, tuple[str, str]]:
+        """Return the lines that lie before the store's retention: it would answer 204 and drop them unseen."""
+        if not self._config.retention_days:
+            return {}
+        limit_ns = round((self._now() - self._config.retention_days * 86_400) * 1e9)
+        words = f"older than the {self._config.retention_days:g} days that the store keeps"
+        return {
+            index: ("beyond_retention", words)
+            for index, line in enumerate(lines)
+            if int(line[line.rindex(" ") + 1 :]) < limit_ns
+        }
 
     async def _deliver(self, lines: list[str]) -> dict[int, str]:
         """Write all lines, waiting out the store's absence; return the refused ones with the store's words."""
@@ -88,7 +105,7 @@ class Forwarder:
                 self.trouble = ""
                 return
 
-    def _outcome(self, blocks: list[Block], refused: dict[int, str]) -> Outcome:
+    def _outcome(self, blocks: list[Block], refused: dict[int, tuple[str, str]]) -> Outcome:
         outcome = Outcome()
         at = 0
         for block in blocks:
@@ -102,8 +119,8 @@ class Forwarder:
                     Quarantined(
                         time_ms=round(self._now() * 1000),
                         node=entry.node,
-                        reason="store_rejected",
-                        detail=refused[index],
+                        reason=refused[index][0],
+                        detail=refused[index][1],
                         topic="",
                         payload=block.lines[index - at].encode(),
                         boot=entry.boot,

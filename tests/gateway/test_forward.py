@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
-from gateway_rig import NOW_S, Rig, birth, data
+from gateway_rig import NOW_MS, NOW_S, Rig, birth, data
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,15 +39,10 @@ class FakeSink:
         """Nothing is open."""
 
 
-async def forward_all(rig: Rig, sink: FakeSink) -> Forwarder:
+async def forward_all(rig: Rig, sink: FakeSink, retention_days: float = 0.0) -> Forwarder:
     """Forward until the journal is empty."""
-    forwarder = Forwarder(
-        rig.journal,
-        rig.ledger,
-        sink,
-        ForwardConfig(retry_delay_s=0.0, longest_delay_s=0.0),
-        lambda: NOW_S + 1.5,
-    )
+    config = ForwardConfig(retry_delay_s=0.0, longest_delay_s=0.0, retention_days=retention_days)
+    forwarder = Forwarder(rig.journal, rig.ledger, sink, config, lambda: NOW_S + 1.5)
     job = asyncio.create_task(forwarder.run())
     async with asyncio.timeout(10):
         await rig.journal.drained.wait()
@@ -77,6 +72,18 @@ async def test_a_refused_line_is_quarantined_with_the_words_of_the_store(tmp_pat
     ((entry,)) = await rig.journal.quarantine_after(0, 10)
     assert (entry["node"], entry["reason"], entry["detail"]) == ("ys-07", "store_rejected", "400: no")
     assert b"level_m=0.666" in entry["payload"]
+
+
+async def test_readings_beyond_the_retention_are_kept_instead_of_sent_to_be_dropped(tmp_path: Path) -> None:
+    rig, sink = Rig(tmp_path, "ys-07"), FakeSink()
+    old_ms = NOW_MS - 8 * 86_400_000
+    await rig.take(birth(), data("ys-07", 0, [0, 1, 2], t0_ms=old_ms), data("ys-07", 1, [0, 1, 2]))
+    await rig.take(data("ys-07", 2, [0, 1, 2], t0_ms=old_ms))
+    await forward_all(rig, sink, retention_days=7)
+    assert len(sink.stored) == 1 and sink.stored[0].endswith(f" {NOW_MS}000000")
+    assert rig.counts("ys-07") == Counts(produced=3, stored=1, quarantined=2)
+    kept = await rig.journal.quarantine_after(0, 10)
+    assert [entry["reason"] for entry in kept] == ["beyond_retention"] * 2
 
 
 async def test_a_journal_that_cannot_be_written_is_waited_out_and_nothing_is_sent_twice(
