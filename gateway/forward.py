@@ -51,15 +51,18 @@ class Forwarder:
     async def run(self) -> None:
         """Move blocks until cancelled. The release follows the write: a crash repeats, never loses."""
         while True:
-            blocks = await self._journal.peek(self._config.batch_lines)
-            lines = [line for block in blocks for line in block.lines]
-            aged = self._aged(lines)
-            kept = [index for index in range(len(lines)) if index not in aged] if aged else range(len(lines))
-            found = await self._deliver([lines[index] for index in kept]) if kept else {}
-            refused = aged | {kept[index]: ("store_rejected", words) for index, words in found.items()}
-            outcome = self._outcome(blocks, refused)
-            await self._release(blocks, outcome)
-            self._count(blocks, outcome)
+            await self.deliver(await self._journal.peek(self._config.batch_lines))
+
+    async def deliver(self, blocks: list[Block]) -> None:
+        """Bring blocks to the store, set aside what it refuses, and let them go."""
+        lines = [line for block in blocks for line in block.lines]
+        aged = self._aged(lines)
+        kept = [index for index in range(len(lines)) if index not in aged] if aged else range(len(lines))
+        found = await self._write([lines[index] for index in kept]) if kept else {}
+        refused = aged | {kept[index]: ("store_rejected", words) for index, words in found.items()}
+        outcome = self._outcome(blocks, refused)
+        await self._release(blocks, outcome)
+        self._count(blocks, outcome)
 
     def _aged(self, lines: list[str]) -> dict[int, tuple[str, str]]:
         """Return the lines that lie before the store's retention: it would answer 204 and drop them unseen."""
@@ -73,7 +76,7 @@ class Forwarder:
             if int(line[line.rindex(" ") + 1 :]) < limit_ns
         }
 
-    async def _deliver(self, lines: list[str]) -> dict[int, str]:
+    async def _write(self, lines: list[str]) -> dict[int, str]:
         """Write all lines, waiting out the store's absence; return the refused ones with the store's words."""
         delay_s = self._config.retry_delay_s
         while True:
