@@ -63,7 +63,9 @@ def ledger(
     """Account for every reading: produced = stored + queued + dropped + quarantined + missing."""
     accounts = read_accounts(journal_in(data))
     if node is not None:
-        accounts = {name: counts for name, counts in accounts.items() if name == node}
+        if node not in accounts:
+            raise ConfigError(f"the ledger knows no node {node!r}", remedy="`cityneuron ledger` lists them")
+        accounts = {node: accounts[node]}
     if as_json:
         typer.echo(json.dumps(ledger_document(accounts)))
         return
