@@ -29,15 +29,6 @@ class Block:
     oldest_ms: int
     times_ms: list[int] = field(default_factory=list)
 
-    def entry_of(self, line: int) -> tuple[Entry, int]:
-        """Return the manifest entry of a line and the reading's number."""
-        at = 0
-        for entry in self.manifest:
-            if line < at + entry.count:
-                return entry, entry.first + line - at
-            at += entry.count
-        raise IndexError(line)
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Quarantined:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 from edge.model.errors import CityError
+from gateway.ledger import Spans, Stream, StreamKey
 
-FORMAT = 1
+FORMAT = 2
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 INSERT OR IGNORE INTO meta VALUES ('format', {FORMAT});
 CREATE TABLE IF NOT EXISTS stream (
   node TEXT NOT NULL, boot INTEGER NOT NULL, top INTEGER NOT NULL, floor INTEGER NOT NULL, seen TEXT NOT NULL,
-  stored INTEGER NOT NULL DEFAULT 0, quarantined INTEGER NOT NULL DEFAULT 0,
+  stored TEXT NOT NULL DEFAULT '', quarantined INTEGER NOT NULL DEFAULT 0,
   dropped INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (node, boot)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS stray (node TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS birth (
@@ -41,7 +43,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         path.parent.mkdir(parents=True, exist_ok=True)
         db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5)
         found = _format(db)
-        if found <= FORMAT:
+        if found in (0, FORMAT):
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
             db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
@@ -49,12 +51,24 @@ def open_database(path: Path) -> sqlite3.Connection:
         raise JournalError(
             f"cannot open the journal {path}: {error}", remedy="check the folder and the disk's room"
         ) from None
+    if 0 < found < FORMAT:
+        raise JournalError(
+            f"the journal {path} is of format {found}, which was never released",
+            remedy="name another folder with --data",
+        )
     if found > FORMAT:
         raise JournalError(
             f"the journal {path} was written by a newer version (format {found}, not {FORMAT})",
             remedy="update City Neuron",
         )
     return db
+
+
+def read_streams(db: sqlite3.Connection) -> Iterator[tuple[StreamKey, Stream]]:
+    """Yield the ledger as it is on disk."""
+    query = "SELECT node, boot, top, floor, seen, stored, quarantined, dropped FROM stream"
+    for node, boot, top, floor, seen, stored, quarantined, dropped in db.execute(query):
+        yield (node, boot), Stream(top, floor, Spans.parse(seen), Spans.parse(stored), quarantined, dropped)
 
 
 def _format(db: sqlite3.Connection) -> int:

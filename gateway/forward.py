@@ -10,10 +10,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.block import Block, Quarantined
+from gateway.block import Block, Entry, Quarantined
 from gateway.database import JournalError
 from gateway.journal import Journal, Outcome
-from gateway.ledger import Ledger
+from gateway.ledger import Ledger, Span, StreamKey
 from gateway.sinks import Sink, SinkRejected, SinkUnavailable
 
 log = logging.getLogger(__name__)
@@ -110,32 +110,40 @@ class Forwarder:
 
     def _outcome(self, blocks: list[Block], refused: dict[int, tuple[str, str]]) -> Outcome:
         outcome = Outcome()
+        spans: dict[StreamKey, list[Span]] = {}
         at = 0
         for block in blocks:
+            block_start = at
             for entry in block.manifest:
-                key = (entry.node, entry.boot)
-                outcome.stored[key] = outcome.stored.get(key, 0) + entry.count
-            for index in [index for index in refused if at <= index < at + len(block.lines)]:
-                entry, seq = block.entry_of(index - at)
-                outcome.stored[entry.node, entry.boot] -= 1
-                outcome.quarantined.append(
-                    Quarantined(
-                        time_ms=round(self._now() * 1000),
-                        node=entry.node,
-                        reason=refused[index][0],
-                        detail=refused[index][1],
-                        topic="",
-                        payload=block.lines[index - at].encode(),
-                        boot=entry.boot,
-                        seq=seq,
-                    )
-                )
-            at += len(block.lines)
+                stored = spans.setdefault((entry.node, entry.boot), [])
+                start = entry.first
+                for seq in range(entry.first, entry.first + entry.count) if refused else ():
+                    index = at + seq - entry.first
+                    if index in refused:
+                        stored.append((start, seq))
+                        start = seq + 1
+                        line = block.lines[index - block_start]
+                        outcome.quarantined.append(self._refusal(entry, seq, line, *refused[index]))
+                stored.append((start, entry.first + entry.count))
+                at += entry.count
+        outcome.stored = {key: self._ledger.stored_with(key, found) for key, found in spans.items()}
         return outcome
 
+    def _refusal(self, entry: Entry, seq: int, line: str, reason: str, detail: str) -> Quarantined:
+        return Quarantined(
+            time_ms=round(self._now() * 1000),
+            node=entry.node,
+            reason=reason,
+            detail=detail,
+            topic="",
+            payload=line.encode(),
+            boot=entry.boot,
+            seq=seq,
+        )
+
     def _count(self, blocks: list[Block], outcome: Outcome) -> None:
-        for key, readings in outcome.stored.items():
-            self._ledger.count_stored(key, readings)
+        for key, stored in outcome.stored.items():
+            self._ledger.settle_stored(key, stored)
         for entry in outcome.quarantined:
             self._ledger.count_quarantined(entry.node, entry.boot, entry.readings)
         now_s = self._now()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway.block import Block, Entry, Kept, Quarantined, manifest_bytes, manifest_from
-from gateway.database import JournalError, Transaction, open_database
+from gateway.database import JournalError, Transaction, open_database, read_streams
 from gateway.ledger import Ledger, Spans, Stream, StreamKey
 
 T = TypeVar("T")
@@ -61,9 +61,9 @@ class Change:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a block: readings stored by stream, and the lines that the store refused."""
+    """What became of blocks: what the store now has of each stream, and the lines that it refused."""
 
-    stored: dict[StreamKey, int] = field(default_factory=dict)
+    stored: dict[StreamKey, Spans] = field(default_factory=dict)
     quarantined: list[Quarantined] = field(default_factory=list)
 
 
@@ -95,10 +95,8 @@ class Journal:
 
     def load(self, ledger: Ledger) -> None:
         """Fill the ledger and the counts from the disk. Called once, at the start."""
-        rows = self._db.execute("SELECT node, boot, top, floor, seen, stored, quarantined, dropped FROM stream")
-        for node, boot, top, floor, seen, *counts in rows:
-            edges = (int(edge) for edge in seen.split(",") if edge)
-            ledger.load((node, boot), Stream(top, floor, Spans(edges), *counts))
+        for key, stream in read_streams(self._db):
+            ledger.load(key, stream)
         ledger.strays.update(self._db.execute("SELECT node, count FROM stray"))
         for (data,) in self._db.execute("SELECT manifest FROM block"):
             self._count(manifest_from(data), 1)
@@ -167,8 +165,8 @@ class Journal:
             with Transaction(self._db) as db:
                 db.executemany("DELETE FROM block WHERE id = ?", [(block.id,) for block in blocks])
                 db.executemany(
-                    "UPDATE stream SET stored = stored + ? WHERE node = ? AND boot = ?",
-                    [(count, node, boot) for (node, boot), count in outcome.stored.items()],
+                    "UPDATE stream SET stored = ? WHERE node = ? AND boot = ?",
+                    [(str(spans), node, boot) for (node, boot), spans in outcome.stored.items()],
                 )
                 self._quarantine(db, outcome.quarantined)
 
@@ -238,7 +236,7 @@ class Journal:
                 "INSERT INTO stream (node, boot, top, floor, seen) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
                 " SET top = excluded.top, floor = excluded.floor, seen = excluded.seen",
                 [
-                    (node, boot, stream.top, stream.floor, ",".join(map(str, stream.seen.edges)))
+                    (node, boot, stream.top, stream.floor, str(stream.seen))
                     for (node, boot), stream in change.streams
                 ],
             )

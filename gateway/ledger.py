@@ -26,6 +26,14 @@ class Spans:
     def __iter__(self) -> Iterator[Span]:
         return zip(self.edges[::2], self.edges[1::2], strict=True)
 
+    @classmethod
+    def parse(cls, text: str) -> Spans:
+        """Read what `str` wrote."""
+        return cls(int(edge) for edge in text.split(",") if edge)
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self.edges))
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Spans) and self.edges == other.edges
 
@@ -38,6 +46,8 @@ class Spans:
     def add(self, first: int, end: int) -> list[Span]:
         """Add [first, end) and return the parts of it that were not members before."""
         edges = self.edges
+        if first == end:
+            return []
         if edges and edges[-1] == first:  # the usual case: the next reading
             edges[-1] = end
             return [(first, end)]
@@ -68,12 +78,15 @@ class Spans:
 
 @dataclass(slots=True)
 class Stream:
-    """What is known of one boot of one node. stored, quarantined and dropped are counts of readings."""
+    """What is known of one boot of one node: which readings arrived and which of them the store has.
+
+    quarantined and dropped are counts of readings.
+    """
 
     top: int = 0
     floor: int = 0
     seen: Spans = field(default_factory=Spans)
-    stored: int = 0
+    stored: Spans = field(default_factory=Spans)
     quarantined: int = 0
     dropped: int = 0
 
@@ -160,9 +173,16 @@ class Ledger:
         stream = self.streams.get((node, boot))
         return stream.top if stream else 0
 
-    def count_stored(self, key: StreamKey, readings: int) -> None:
-        """The store confirmed readings of a stream, and the release is on disk."""
-        self.streams[key].stored += readings
+    def stored_with(self, key: StreamKey, spans: Iterable[Span]) -> Spans:
+        """Return what the store has of a stream, once it has these spans too; the stream is left as it is."""
+        found = Spans(self.streams[key].stored.edges)
+        for first, end in spans:
+            found.add(first, end)
+        return found
+
+    def settle_stored(self, key: StreamKey, stored: Spans) -> None:
+        """The release is on disk: this is what the store has of a stream."""
+        self.streams[key].stored = stored
 
     def count_quarantined(self, node: str, boot: int | None, readings: int) -> None:
         """Readings went to quarantine, on disk; without a boot it is a stray message."""
@@ -221,7 +241,7 @@ def account(
         awaited = sum(end - first for first, end in stream.awaited())
         found[node] = found.get(node, Counts()) + Counts(
             produced=stream.top,
-            stored=stream.stored,
+            stored=stream.stored.count(),
             queued=awaited,
             dropped=stream.dropped,
             quarantined=stream.quarantined,

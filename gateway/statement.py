@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.block import manifest_from
-from gateway.database import FORMAT, JournalError, Transaction
-from gateway.ledger import Counts, Spans, Stream, StreamKey, account
+from gateway.database import FORMAT, JournalError, Transaction, read_streams
+from gateway.ledger import Counts, account
 
 
 @contextmanager
@@ -39,11 +39,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
 def read_accounts(path: Path) -> dict[str, Counts]:
     """Return the account of every node in the journal at `path`."""
     with _reading(path) as db:
-        streams: list[tuple[StreamKey, Stream]] = []
-        query = "SELECT node, boot, top, floor, seen, stored, quarantined, dropped FROM stream"
-        for node, boot, top, floor, seen, *counts in db.execute(query):
-            spans = Spans(int(edge) for edge in seen.split(",") if edge)
-            streams.append(((node, boot), Stream(top, floor, spans, *counts)))
+        streams = list(read_streams(db))
         strays = dict(db.execute("SELECT node, count FROM stray"))
         queued: dict[str, int] = {}
         for (data,) in db.execute("SELECT manifest FROM block"):

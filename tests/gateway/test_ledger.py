@@ -91,7 +91,7 @@ def test_an_account_that_does_not_add_up_says_so() -> None:
     ledger.claim("n", 1, 0, 10)
     lost = account(ledger.streams.items(), {}, {"n": 9})["n"]
     assert not lost.balanced
-    ledger.count_stored(("n", 1), 1)
+    ledger.settle_stored(("n", 1), ledger.stored_with(("n", 1), [(0, 1)]))
     assert account(ledger.streams.items(), {}, {"n": 9})["n"].balanced
 
 
