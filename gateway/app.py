@@ -47,8 +47,7 @@ class Gateway:
         self.sink = LineHttpSink(config.store)
         self.journal = Journal(config.gateway.data_dir / JOURNAL)
         self.journal.load(self.ledger)
-        known = [Node.from_dict(json.loads(record)) for record in self.journal.roster()]
-        if known:
+        if known := _known(self.journal.roster()):
             self.roster.replace(known)
         self.committer = Committer(self.journal, self.ledger, self.roster)
         self.forwarder = Forwarder(self.journal, self.ledger, self.sink, config.forward)
@@ -144,6 +143,17 @@ class Gateway:
             except CityError as error:
                 log.error("quarantine waits: %s", error)
             await asyncio.sleep(RETRY_PERIOD_S)
+
+
+def _known(records: list[str]) -> list[Node]:
+    """Return the nodes as the cloud last told them; a record damaged on the disk is told again."""
+    found = []
+    for record in records:
+        try:
+            found.append(Node.from_dict(json.loads(record)))
+        except (CityError, ValueError, TypeError, AttributeError) as error:
+            log.warning("a node of the roster cannot be read: %s", error)
+    return found
 
 
 def _first_roster(config: GatewayConfig) -> Roster:

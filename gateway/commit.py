@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -53,8 +54,9 @@ class Committer:
         self._lock = asyncio.Lock()
         self.alive: dict[str, int] = {}
         for payload in journal.births():
-            birth = decode_birth(payload)
-            self._births[birth.node, birth.schema] = birth
+            with contextlib.suppress(WireError):  # damaged on the disk: the node says it again
+                birth = decode_birth(payload)
+                self._births[birth.node, birth.schema] = birth
 
     def forget_intakes(self) -> None:
         """The roster changed: tags are read anew."""

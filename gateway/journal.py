@@ -9,6 +9,7 @@ event loop, and while it lasts the next batch gathers.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
@@ -20,8 +21,10 @@ from typing import Any, TypeVar
 from gateway.block import Block, Entry, Kept, Quarantined, manifest_bytes, manifest_from
 from gateway.database import JournalError, Transaction, open_database, read_streams
 from gateway.ledger import Ledger, Spans, Stream, StreamKey
+from gateway.salvage import block_crc, intact_blocks, reconcile, stored_crc, stream_crc
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 LIVE_MS = 10_000  # a block that waits no longer than this is news
 _RETRY = (
@@ -98,11 +101,43 @@ class Journal:
         for key, stream in read_streams(self._db):
             ledger.load(key, stream)
         ledger.strays.update(self._db.execute("SELECT node, count FROM stray"))
-        for (data,) in self._db.execute("SELECT manifest FROM block"):
-            self._count(manifest_from(data), 1)
+        manifests, broken = intact_blocks(self._db)
+        self._mend(ledger, manifests, broken)
+        for manifest in manifests:
+            self._count(manifest, 1)
         (self.quarantined,) = self._db.execute("SELECT COUNT(*) FROM quarantine").fetchone()
         if self.queued:
             self._arrived.set()
+
+    def _mend(self, ledger: Ledger, manifests: list[list[Entry]], broken: list[int]) -> None:
+        """Bring the ledger in line with where readings are, if damage to the file made them differ."""
+        kept = self._db.execute(
+            "SELECT node, boot, seq, readings FROM quarantine WHERE typeof(boot) = 'integer'"
+            " AND typeof(seq) = 'integer' AND typeof(readings) = 'integer'"
+        )
+        changed = reconcile(ledger, manifests, kept.fetchall())
+        if not changed and not broken:
+            return
+        with Transaction(self._db) as db:
+            db.executemany("DELETE FROM block WHERE id = ?", [(block_id,) for block_id in broken])
+            for key in changed:
+                stream = ledger.streams[key]
+                db.execute("DELETE FROM stream WHERE node = ? AND boot = ?", key)
+                db.execute(
+                    "INSERT INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        *key,
+                        stream.top,
+                        stream.floor,
+                        str(stream.seen),
+                        str(stream.stored),
+                        stream.quarantined,
+                        stream.dropped,
+                        stream_crc(key, stream),
+                        stored_crc(key, stream.stored),
+                    ),
+                )
+        log.error("the journal was damaged: %d readings are awaited again", sum(changed.values()))
 
     def births(self) -> list[bytes]:
         """Return the last birth of every (node, schema)."""
@@ -165,8 +200,8 @@ class Journal:
             with Transaction(self._db) as db:
                 db.executemany("DELETE FROM block WHERE id = ?", [(block.id,) for block in blocks])
                 db.executemany(
-                    "UPDATE stream SET stored = ? WHERE node = ? AND boot = ?",
-                    [(str(spans), node, boot) for (node, boot), spans in outcome.stored.items()],
+                    "UPDATE stream SET stored = ?, stored_crc = ? WHERE node = ? AND boot = ?",
+                    [(str(spans), stored_crc(key, spans), *key) for key, spans in outcome.stored.items()],
                 )
                 self._quarantine(db, outcome.quarantined)
 
@@ -233,11 +268,12 @@ class Journal:
     def _write(self, change: Change) -> int | None:
         with Transaction(self._db) as db:
             db.executemany(
-                "INSERT INTO stream (node, boot, top, floor, seen) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
-                " SET top = excluded.top, floor = excluded.floor, seen = excluded.seen",
+                "INSERT INTO stream (node, boot, top, floor, seen, seen_crc) VALUES (?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET top = excluded.top, floor = excluded.floor, seen = excluded.seen,"
+                " seen_crc = excluded.seen_crc",
                 [
-                    (node, boot, stream.top, stream.floor, str(stream.seen))
-                    for (node, boot), stream in change.streams
+                    (*key, stream.top, stream.floor, str(stream.seen), stream_crc(key, stream))
+                    for key, stream in change.streams
                 ],
             )
             self._resolve(db, change.resolved)
@@ -246,14 +282,10 @@ class Journal:
             db.executemany(f"{_RETRY} AND node = ?", [(node,) for node in change.awaited])
             if not change.lines:
                 return None
+            manifest, lines = manifest_bytes(change.manifest), "\n".join(change.lines).encode()
             cursor = db.execute(
-                "INSERT INTO block (oldest_ms, readings, manifest, lines) VALUES (?, ?, ?, ?)",
-                (
-                    change.oldest_ms,
-                    len(change.lines),
-                    manifest_bytes(change.manifest),
-                    "\n".join(change.lines).encode(),
-                ),
+                "INSERT INTO block (oldest_ms, readings, manifest, lines, crc) VALUES (?, ?, ?, ?, ?)",
+                (change.oldest_ms, len(change.lines), manifest, lines, block_crc(manifest, lines)),
             )
             return cursor.lastrowid
 
