@@ -8,7 +8,7 @@ ARGS ?=
 BENCH ?= path
 export PYTHON
 
-.PHONY: help setup setup-run run test check format bench lock clean
+.PHONY: help setup setup-run run test check format bench faults lock clean
 
 help: ## List these commands
 	@echo "City Neuron (城市神经元)"
@@ -42,6 +42,10 @@ format: setup ## Lay the sources out as ruff does
 
 bench: setup ## Measure throughput, latency and recovery (BENCH=stores for another of bench/)
 	@.venv/bin/python bench/$(BENCH).py $(ARGS)
+
+faults: setup ## Let 200 things go wrong on real servers, then audit every reading (ARGS="--faults 50 --seed 7")
+	@scripts/debian-packages
+	@PYTHONPATH=tests .venv/bin/python -m faults $(ARGS)
 
 lock: setup ## Resolve the dependencies anew (ARGS=--upgrade for newer ones)
 	@scripts/lock $(ARGS)

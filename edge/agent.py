@@ -243,17 +243,18 @@ class Trust:
     """How far a node may trust what its clock shows, having seen what it showed before.
 
     A clock that is set back shows the same times twice. Two readings of one trusted millisecond are one and
-    the same to a store, so until the newest time is passed again nothing is called synced.
+    the same to a store, so until the newest time is passed again nothing is called synced. What was before
+    `began_ms`, the time of the boot, may be an earlier boot's.
     """
 
     __slots__ = ("_newest_ms",)
 
-    def __init__(self) -> None:
-        self._newest_ms: int | None = None
+    def __init__(self, began_ms: int) -> None:
+        self._newest_ms = began_ms
 
     def state(self, t_ms: int, said: Clock) -> Clock:
         """Return the clock state of a reading made at `t_ms` by a clock that says `said` of itself."""
-        if self._newest_ms is None or t_ms > self._newest_ms:
+        if t_ms > self._newest_ms:
             self._newest_ms = t_ms
             return said
         return Clock.ESTIMATED if said is Clock.SYNCED else said
@@ -287,7 +288,7 @@ async def sample_forever(sampled: Sequence[Sampled], time_source: TimeSource) ->
         for index, row in enumerate(sampled)
     ]
     heapq.heapify(due)
-    trust = [Trust() for _ in sampled]
+    trust = [Trust(begin_ms - 1) for _ in sampled]
     while due:
         t_ms, index = due[0]
         await time_source.sleep_until(t_ms)

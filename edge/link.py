@@ -151,10 +151,11 @@ class Link:
 
     async def _connect_once(self) -> None:
         client = self._client()
+        hear_out(client)
         try:
             await self._talk(client)
         finally:
-            _hear_out(client)
+            hear_out(client)
 
     async def _talk(self, client: aiomqtt.Client) -> None:
         async with client, asyncio.TaskGroup() as tasks:
@@ -224,10 +225,20 @@ class Link:
 _DOWN = (Leaf.ACK, Leaf.CMD)
 
 
-def _hear_out(client: aiomqtt.Client) -> None:
-    """Look at how the connection ended: aiomqtt leaves it in a future, and an unread one fills the log."""
+def hear_out(client: aiomqtt.Client) -> None:
+    """Look at how the connection ends, now or later: aiomqtt leaves it in a future, which has to be read.
+
+    Called before and after a connection, since connecting may put another future in the place of the first.
+    """
     ended = client._disconnected
-    if ended.done() and not ended.cancelled():
+    if ended.done():
+        _look_at(ended)
+    else:
+        ended.add_done_callback(_look_at)
+
+
+def _look_at(ended: asyncio.Future[None]) -> None:
+    if not ended.cancelled():
         ended.exception()
 
 

@@ -21,12 +21,12 @@ from edge.broker import BrokerAddress
 from edge.model.errors import ConfigError
 from edge.outbox import Counts
 from simulators.city import load_city
-from simulators.faults import NO_FAULTS, FaultConfig
 from simulators.fleet import FleetConfig, run_fleet
 from simulators.recording import load_map
 from simulators.registration import Running, register, running_in
 from simulators.replay import Replay, Result
 from simulators.rows import Recording, Survey
+from simulators.sensor_faults import NO_FAULTS, FaultConfig
 
 DataOption = Annotated[
     Path, typer.Option("--data", envvar="CITYNEURON_DATA", help="The data folder of a running city.")

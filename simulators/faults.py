@@ -1,42 +1,119 @@
-"""What goes wrong with real sensors, seeded and rare: a "no value" number, a node that falls silent."""
+"""What goes wrong with the machines and lines of a network: a scenario and a seed make a plan. Pure.
+
+The plan is carried out on real servers by the fault laboratory (tests/faults, `make faults`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from simulators.physics.chance import draw, key
-
-SENTINEL = -9999.0
-"""What many loggers write when the sensor did not answer."""
-_SILENCE_SLOT_S = 900.0
+from edge.config import read_table
+from edge.model.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FaultConfig:
-    """How often something goes wrong; 0 everywhere makes a perfect city."""
+class Load:
+    """The [load] table: who produces readings while things go wrong. A producer is one process with nodes."""
 
-    sentinel_share: float = 0.0004
-    """Of all readings, those in which one value is SENTINEL."""
-    silent_share: float = 0.004
-    """Of all quarter-hours of a node, those in which it says nothing."""
-
-
-NO_FAULTS = FaultConfig(sentinel_share=0.0, silent_share=0.0)
+    producers: int = 4
+    nodes_per_producer: int = 5
+    readings_per_s: float = 5.0
+    """Of each node."""
 
 
-def is_silent(config: FaultConfig, seed: int, node: str, t_s: float) -> bool:
-    """Return whether the node's sensor says nothing at `t_s`."""
-    return draw(key(seed, node, "silent"), int(t_s // _SILENCE_SLOT_S)) < config.silent_share
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sort:
+    """One table of [sorts]: how often this sort of fault is drawn, and how long one lasts."""
+
+    weight: float = 1.0
+    shortest_s: float = 0.5
+    longest_s: float = 2.0
 
 
-def with_sentinel(
-    config: FaultConfig, seed: int, node: str, t_s: float, values: Sequence[float]
-) -> tuple[float, ...]:
-    """Return the values, now and then with one of them replaced by SENTINEL."""
-    base = key(seed, node, "sentinel")
-    moment = round(t_s * 1000)
-    if draw(base, moment) >= config.sentinel_share:
-        return tuple(values)
-    hit = int(draw(base + 1, moment) * len(values))
-    return tuple(SENTINEL if index == hit else value for index, value in enumerate(values))
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scenario:
+    """What shall go wrong: sorts of faults, how many, how close together, and the load they meet."""
+
+    name: str
+    faults: int
+    at_once: int = 2
+    """At most so many faults are in force at one time."""
+    every_s: float = 2.0
+    """The mean time from one fault's start to the next."""
+    load: Load = field(default_factory=Load)
+    sorts: Mapping[str, Sort]
+
+    def __post_init__(self) -> None:
+        if not self.sorts or self.faults < 1 or self.at_once < 1 or self.every_s < 0:
+            raise ConfigError(f"scenario {self.name}: nothing can go wrong", remedy="name sorts and a number")
+        for name, sort in self.sorts.items():
+            if sort.weight <= 0 or not 0 <= sort.shortest_s <= sort.longest_s:
+                raise ConfigError(f"scenario {self.name}: sort {name} has no weight or no time to last")
+
+    def only(self, names: Sequence[str]) -> Scenario:
+        """Return this scenario with these sorts alone."""
+        missing = set(names) - set(self.sorts)
+        if missing:
+            raise ConfigError(f"scenario {self.name} has no sort {', '.join(sorted(missing))}")
+        return replace(self, sorts={name: self.sorts[name] for name in names})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fault:
+    """One thing that goes wrong. `target` and `strength` mean what the sort makes of them."""
+
+    number: int
+    sort: str
+    after_s: float
+    """Wait so long after the fault before this one began."""
+    lasts_s: float
+    target: int
+    """Any number: a sort takes it modulo what there is to hit."""
+    strength: float
+    """In [0, 1)."""
+
+
+def scenario_from(tables: Mapping[str, Any], place: str) -> Scenario:
+    """Read a scenario's TOML tables; every mistake raises ConfigError with table and key."""
+    sorts = {
+        name: read_table(Sort, table, f"{place}.sorts.{name}")
+        for name, table in tables.get("sorts", {}).items()
+    }
+    rest = {name: value for name, value in tables.items() if name not in ("sorts", "load")}
+    unknown = set(rest) - {"name", "faults", "at_once", "every_s"}
+    if unknown or not {"name", "faults"} <= set(rest):
+        look = ", ".join(sorted(unknown)) or "name, faults"
+        raise ConfigError(f"{place}: unknown or missing keys", remedy=f"look at {look}")
+    return Scenario(
+        name=str(rest["name"]),
+        faults=int(rest["faults"]),
+        at_once=int(rest.get("at_once", 2)),
+        every_s=float(rest.get("every_s", 2.0)),
+        load=read_table(Load, tables.get("load", {}), f"{place}.load"),
+        sorts=sorts,
+    )
+
+
+def plan(scenario: Scenario, seed: int, faults: int | None = None) -> list[Fault]:
+    """Return what goes wrong, in order. Every sort comes once before chance decides; same seed, same plan."""
+    chance = random.Random(f"{scenario.name}/{seed}")
+    names = sorted(scenario.sorts)
+    count = scenario.faults if faults is None else faults
+    drawn = list(names)
+    chance.shuffle(drawn)
+    weights = [scenario.sorts[name].weight for name in names]
+    drawn += chance.choices(names, weights, k=max(0, count - len(drawn)))
+    return [
+        Fault(
+            number=number,
+            sort=name,
+            after_s=round(scenario.every_s * chance.uniform(0.5, 1.5), 3),
+            lasts_s=round(chance.uniform(scenario.sorts[name].shortest_s, scenario.sorts[name].longest_s), 3),
+            target=chance.randrange(2**31),
+            strength=chance.random(),
+        )
+        for number, name in enumerate(drawn[:count])
+    ]

@@ -25,10 +25,10 @@ from edge.model.node import Node, NodeId
 from edge.outbox import Counts, OutboxConfig
 from edge.protocol.wire import Column
 from simulators.city import City
-from simulators.faults import FaultConfig, is_silent, with_sentinel
 from simulators.physics import sense
 from simulators.physics.chance import unit
 from simulators.physics.scene import Scene
+from simulators.sensor_faults import FaultConfig, is_silent, with_sentinel
 
 log = logging.getLogger(__name__)
 

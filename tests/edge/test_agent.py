@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 
 import aiomqtt
@@ -10,9 +11,18 @@ import pytest
 import servers
 from peer import Peer
 
-from edge.agent import AgentConfig, NodeAgent, Sampled, SystemTime, run_agent, sample_forever, scale
+from edge.agent import (
+    AgentConfig,
+    NodeAgent,
+    Sampled,
+    SystemTime,
+    Trust,
+    run_agent,
+    sample_forever,
+    scale,
+)
 from edge.broker import BrokerAddress
-from edge.link import Link, LinkConfig
+from edge.link import Link, LinkConfig, hear_out
 from edge.model.errors import ConfigError
 from edge.model.node import Node, node_id
 from edge.model.quality import Clock
@@ -241,3 +251,57 @@ async def test_a_link_without_a_broker_keeps_trying_and_can_be_cancelled(free_po
         async with asyncio.timeout(0.5):
             await link.run()
     assert agent.counts.held == 1
+
+
+def test_a_clock_that_shows_a_time_again_is_not_believed_until_it_has_passed_it() -> None:
+    trust = Trust(began_ms=1_000)
+    times = (1_000, 1_200, 1_400, 400, 600, 1_400, 1_600)
+    synced, estimated = Clock.SYNCED, Clock.ESTIMATED
+    assert [trust.state(t_ms, synced) for t_ms in times] == [
+        estimated, synced, synced, estimated, estimated, estimated, synced,
+    ]  # fmt: skip
+    assert trust.state(1_600, Clock.UNKNOWN) is Clock.UNKNOWN
+
+
+async def test_readings_after_a_clock_was_set_back_are_stamped_as_estimated() -> None:
+    class SetBack:
+        """Shows 0.2 s more at each sleep, and falls back by 1 s once."""
+
+        state = Clock.SYNCED
+
+        def __init__(self) -> None:
+            self.shows_ms = 1_760_000_000_000
+            self.sleeps = 0
+
+        def now_ms(self) -> int:
+            return self.shows_ms
+
+        async def sleep_until(self, t_ms: int) -> None:
+            await asyncio.sleep(0)
+            self.sleeps += 1
+            self.shows_ms = t_ms - 2_000 if self.sleeps == 4 else t_ms
+
+    agent = agent_with(0)
+    agent.period_s = 0.2
+    sampler = Ramp()
+    sampling = asyncio.create_task(sample_forever([Sampled(agent, sampler)], SetBack()))
+    async with asyncio.timeout(10):
+        await sampler.reaches(20)
+    sampling.cancel()
+    packs = []
+    while pack := agent.outbox.next_pack(0.0, 60):
+        packs.append((pack.clock, len(pack.rows)))
+    assert [clock for clock, _ in packs] == [Clock.SYNCED, Clock.ESTIMATED, Clock.SYNCED]
+    assert packs[0][1] == 3 and packs[1][1] == 10
+
+
+async def test_the_end_of_a_connection_that_comes_late_is_still_looked_at() -> None:
+    told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context["message"]))
+    client = aiomqtt.Client(servers.HOST, servers.free_port())
+    hear_out(client)
+    client._disconnected.set_exception(aiomqtt.MqttError("gone"))
+    await asyncio.sleep(0)
+    del client
+    gc.collect()
+    assert told == []

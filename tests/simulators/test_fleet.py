@@ -19,8 +19,8 @@ from edge.model.kinds import KINDS
 from edge.outbox import Counts
 from simulators.city import City, load_city
 from simulators.clock import SimulatedTime
-from simulators.faults import NO_FAULTS, FaultConfig
 from simulators.fleet import CONCENTRATED, Fleet, FleetConfig, VirtualSensor, run_fleet
+from simulators.sensor_faults import NO_FAULTS, FaultConfig
 
 LIVELY = FleetConfig(period_scale=0.02, connects_per_s=200, first_within_s=1.0, faults=NO_FAULTS)
 

@@ -16,10 +16,10 @@ from edge.model.kinds import KINDS, Kind
 from edge.model.node import Node, node_id
 from edge.model.quantities import QUANTITIES, Form
 from simulators.city import City, load_city
-from simulators.faults import NO_FAULTS, SENTINEL, FaultConfig, is_silent, with_sentinel
 from simulators.physics import MODELS, generic, power, rain, sense, sun, water
 from simulators.physics.chance import course, draw, key, smooth
 from simulators.physics.scene import Scene
+from simulators.sensor_faults import NO_FAULTS, SENTINEL, FaultConfig, is_silent, with_sentinel
 
 CITY = load_city(1)
 BEGIN_S = datetime(2025, 3, 1, tzinfo=sun.LOCAL).timestamp()

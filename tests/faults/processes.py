@@ -1,0 +1,181 @@
+"""The laboratory's processes: a gateway on a disk that can fill up, producers whose power can be cut."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from city_rig import CITYNEURON, GatewayProcess
+from servers import PROJECT, program
+
+from edge.model.node import Node
+from simulators.faults import Load
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'tests'}"}
+ANSWER_WITHIN_S = 60.0
+
+
+class Disk:
+    """A small file system of its own, in a mount namespace of its own: no rights are needed to make it full."""
+
+    def __init__(self, place: Path, megabytes: int) -> None:
+        place.mkdir(parents=True, exist_ok=True)
+        mount = f'mount -t tmpfs -o size={megabytes}m tmpfs "$0" && echo ready && exec sleep infinity'
+        self._holder = subprocess.Popen(
+            [program("unshare"), "-Urm", "sh", "-c", mount, place], stdout=subprocess.PIPE
+        )
+        assert self._holder.stdout is not None
+        if self._holder.stdout.readline() != b"ready\n":
+            raise AssertionError("no file system could be mounted in a namespace (unshare -Urm)")
+        self.enter = [
+            program("nsenter"),
+            f"--target={self._holder.pid}",
+            *("--user", "--mount", "--preserve-credentials", f"--wd={PROJECT}", "--"),
+        ]
+        self.inside = Path(f"/proc/{self._holder.pid}/root{place}")
+        """Its root, as seen from outside of the namespace."""
+        self._ballast = self.inside / "ballast"
+
+    def fill(self) -> None:
+        """Leave no byte."""
+        with self._ballast.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+            for size in (1 << 20, 1 << 12, 1):
+                with contextlib.suppress(OSError):
+                    while file.write(bytes(size)) == size:
+                        pass
+
+    def clear(self) -> None:
+        """Give the room back."""
+        self._ballast.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let it go with all that is on it."""
+        self._holder.kill()
+        self._holder.wait()
+
+
+class ConfinedGateway(GatewayProcess):
+    """`cityneuron gateway run` whose data folder is on a Disk."""
+
+    def __init__(self, folder: Path, broker_port: int, store_port: int, nodes: Sequence[Node]) -> None:
+        broker = SimpleNamespace(url=f"mqtt://127.0.0.1:{broker_port}")
+        store = f'url = "http://127.0.0.1:{store_port}"\napi = "v1"\ntimeout_s = 2.0'
+        super().__init__(folder, broker, store, nodes)  # type: ignore[arg-type]  # only the URL is asked for
+        self.disk = Disk(folder / "data", 192)
+        self._watcher: subprocess.Popen[bytes] | None = None
+        self._begins_at = 0
+
+    def start(self) -> None:
+        self._begins_at = len(self.log()) if (self.folder / "gateway.log").exists() else 0
+        with (self.folder / "gateway.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self.disk.enter, CITYNEURON, "gateway", "run", "--config", self.config],
+                stdout=log,
+                stderr=log,
+            )
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was started and ended by itself."""
+        return self._process is not None and self._process.poll() is not None
+
+    @property
+    def pid(self) -> int:
+        """Its process id; an error while it is not there."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def stands(self) -> bool:
+        """Whether it got as far as the broker since it was started."""
+        return "connected to" in self.log()[self._begins_at :]
+
+    def look(self) -> dict[str, Any]:
+        """Return the account at this moment."""
+        if self._watcher is None:
+            self._watcher = subprocess.Popen(
+                [*self.disk.enter, sys.executable, "-m", "faults.watcher", self.journal],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT,
+            )  # fmt: skip
+        assert self._watcher.stdin is not None and self._watcher.stdout is not None
+        self._watcher.stdin.write(b"\n")
+        self._watcher.stdin.flush()
+        return json.loads(self._watcher.stdout.readline())  # type: ignore[no-any-return]
+
+    def command(self, *words: str) -> dict[str, Any]:
+        """Return what a `cityneuron` command prints about this gateway's data."""
+        command = [*self.disk.enter, CITYNEURON, *words, "--json", "--data", str(self.journal.parent)]
+        done = subprocess.run(command, capture_output=True, check=True, timeout=120)
+        return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """End it, with its disk."""
+        self.kill()
+        if self._watcher is not None:
+            self._watcher.kill()
+            self._watcher.wait()
+        self.disk.close()
+
+
+class ProducerProcess:
+    """Nodes in their own process; what they must remember is in `folder`, all else is in their RAM."""
+
+    def __init__(self, folder: Path, index: int, load: Load, port: int) -> None:
+        folder.mkdir(parents=True)
+        self.folder = folder
+        self.index = index
+        self.cuts: set[int] = set()
+        """Boots that ended by a power cut."""
+        self._order = {
+            "folder": str(folder), "producer": index, "nodes": load.nodes_per_producer,
+            "readings_per_s": load.readings_per_s, "port": port,
+        }  # fmt: skip
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self, **more: Any) -> None:
+        """Boot; return when every link has met the broker, or when that takes too long."""
+        with (self.folder / "log").open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "faults.producer", json.dumps({**self._order, **more}),
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=ENVIRONMENT,
+            )  # fmt: skip
+        await self.order("greet")
+
+    async def cut_power(self) -> None:
+        """SIGKILL: whatever was in RAM is gone."""
+        if self._process is not None:
+            self.cuts.add(int((self.folder / "boot").read_text()))
+            self._process.kill()
+            await self._process.wait()
+            self._process = None
+
+    async def order(self, do: str, **more: Any) -> dict[str, Any]:
+        """Give an order and return the answer."""
+        process = self._process
+        assert process is not None and process.stdin is not None and process.stdout is not None
+        process.stdin.write(json.dumps({"do": do, **more}).encode() + b"\n")
+        async with asyncio.timeout(ANSWER_WITHIN_S + float(more.get("within_s", 0))):
+            line = await process.stdout.readline()
+        if not line:
+            raise AssertionError(f"producer {self.index} ended:\n{(self.folder / 'log').read_text()[-3000:]}")
+        return json.loads(line)  # type: ignore[no-any-return]
+
+    async def close(self) -> None:
+        """End it in order."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+            try:
+                async with asyncio.timeout(10):
+                    await self._process.wait()
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+            self._process = None

@@ -1,0 +1,41 @@
+"""Custody under faults, the shorter selection: `make faults` carries out more of the same."""
+
+import io
+from pathlib import Path
+
+import pytest
+from faults.run import SCENARIOS, Report, load_scenario, run, show
+from faults.sorts import SORTS
+from rich.console import Console
+
+
+def told(report: Report) -> str:
+    """Return what `make faults` would print."""
+    words = io.StringIO()
+    show(report, Console(file=words, width=120))
+    return words.getvalue()
+
+
+@pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*.toml")), ids=lambda path: path.stem)
+def test_a_scenario_names_sorts_that_the_laboratory_knows(path: Path) -> None:
+    assert set(load_scenario(str(path)).sorts) <= set(SORTS)
+
+
+@pytest.mark.real
+@pytest.mark.timeout(300)
+async def test_no_fault_loses_doubles_or_forgets_a_reading(tmp_path: Path) -> None:
+    report = await run(tmp_path, load_scenario("selection"), seed=1)
+    assert report.clean, told(report)
+    assert sum(report.injected.values()) >= 25 and len(report.injected) >= 12
+    assert len(report.verdict.stored) > 3_000 and report.looks > 20
+
+
+@pytest.mark.real
+@pytest.mark.timeout(300)
+async def test_a_gateway_whose_disk_is_lost_or_damaged_gets_all_again_from_the_nodes(tmp_path: Path) -> None:
+    scenario = load_scenario("lost_disk").only(
+        ["journal_lost", "journal_torn", "journal_flipped", "store_away"]
+    )
+    report = await run(tmp_path, scenario, seed=1, faults=8)
+    assert report.clean, told(report)
+    assert not report.verdict.lost and len(report.verdict.stored) > 500
