@@ -41,7 +41,7 @@ format: setup ## Lay the sources out as ruff does
 	@.venv/bin/ruff format
 
 bench: setup ## Measure throughput, latency and recovery (BENCH=stores for another of bench/)
-	@.venv/bin/python bench/$(BENCH).py $(ARGS)
+	@PYTHONPATH=tests .venv/bin/python bench/$(BENCH).py $(ARGS)
 
 faults: setup ## Let 200 things go wrong on real servers, then audit every reading (ARGS="--faults 50 --seed 7")
 	@scripts/debian-packages

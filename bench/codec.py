@@ -1,6 +1,6 @@
 """What a reading of six quantities costs on its way: decoding, checking, writing its line; beside a peer.
 
-Run: python bench/codec.py. The peer for the line is influxdb-client's Point. Medians of five runs.
+Run: make bench BENCH=codec. The peer for the line is influxdb-client's Point. Medians of five runs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What does the gateway's MQTT client cost? CPU a QoS 1 message, ours beside paho, on a real Mosquitto.
 
-    python bench/mqtt.py --messages 40000 --runs 3
+    make bench BENCH=mqtt ARGS="--messages 40000 --runs 3"
 
 Each client runs in a process of its own and settles after batches, as the gateway does after its commits; a
 generator in a third process publishes ready-made packets and waits for nothing but the broker's window. The
@@ -28,18 +28,14 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
+import servers
 from paho.mqtt.enums import CallbackAPIVersion
 from rich.console import Console
 from rich.table import Table
 
-PROJECT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
-
-import servers  # noqa: E402
-
-from edge.protocol.topics import UP_LEAVES, Leaf, subscription, topic  # noqa: E402
-from gateway.arrival import Arrival, Inbox  # noqa: E402
-from gateway.sources.mqtt import MqttConfig, MqttSource  # noqa: E402
+from edge.protocol.topics import UP_LEAVES, Leaf, subscription, topic
+from gateway.arrival import Arrival, Inbox
+from gateway.sources.mqtt import MqttConfig, MqttSource
 
 NODES = 1_000
 PAYLOAD_BYTES = 34

@@ -1,6 +1,6 @@
 """How fast is the whole path, and what does an outage cost? Mosquitto -> gateway -> InfluxDB, all real.
 
-    python bench/path.py --nodes 200 --packs 100 --rows 10
+    make bench ARGS="--nodes 200 --packs 100 --rows 10"
 
 Three runs: packs one after another (latency until the gateway's acknowledgement, which follows its fsync),
 packs as fast as the broker takes them (throughput into the store), and the same with the store away (what the
@@ -25,20 +25,16 @@ from socket import IPPROTO_TCP, TCP_NODELAY
 from typing import Any
 
 import paho.mqtt.client as mqtt
+import servers
 from paho.mqtt.enums import CallbackAPIVersion
 from rich.console import Console
 from rich.table import Table
 
-PROJECT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
-
-import servers  # noqa: E402
-
-from edge.model.kinds import KINDS  # noqa: E402
-from edge.model.quality import Clock  # noqa: E402
-from edge.model.quantities import QUANTITIES  # noqa: E402
-from edge.protocol.topics import Leaf, parse_topic, topic  # noqa: E402
-from edge.protocol.wire import Birth, Column, Pack, decode_ack, encode_birth, encode_pack  # noqa: E402
+from edge.model.kinds import KINDS
+from edge.model.quality import Clock
+from edge.model.quantities import QUANTITIES
+from edge.protocol.topics import Leaf, parse_topic, topic
+from edge.protocol.wire import Birth, Column, Pack, decode_ack, encode_birth, encode_pack
 
 KIND = KINDS["water_level"]
 WITHIN_S = 120.0
@@ -118,7 +114,7 @@ def gateway_process(
         f'[store]\nurl = "{store.url}"\napi = "v1"\n'
         "[nodes]\nadmit_any = true\n[forward]\nlongest_delay_s = 1.0\n"
     )
-    command = [sys.executable, str(PROJECT / "cityneuron.py"), "gateway", "run", "--config", str(config)]
+    command = [str(Path(sys.executable).with_name("cityneuron")), "gateway", "run", "--config", str(config)]
     with (folder / "gateway.log").open("wb") as log:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
 
