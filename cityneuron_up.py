@@ -30,12 +30,13 @@ from edge.broker import BrokerAddress
 from edge.folder import DataFolder, write_secret
 from edge.model.errors import CityError, ConfigError
 from edge.shell import first_city_error
-from gateway.app import Gateway
+from gateway.app import JOURNAL, Gateway
 from gateway.broker import built_in_broker
 from gateway.config import GatewayConfig, GatewayIdentity
 from gateway.ledger import Counts
 from gateway.sinks.line_http import StoreConfig
 from gateway.sources.mqtt import MqttConfig, MqttSource
+from gateway.statement import read_accounts
 from gateway.uplink import CloudConfig as UplinkConfig
 from simulators.city import City, load_city
 from simulators.fleet import Fleet, FleetConfig
@@ -130,12 +131,12 @@ async def _run(options: Options, console: Console) -> dict[str, Any]:
                 await fleet.connected(CONNECT_S)
                 fleet.start_producing()
                 await _live(options, console, gateway, fleet, stop, began)
-                report = await _settle(gateway, fleet, boot)
+                untold = await _settle(gateway, fleet, boot)
         log.info("closing")
         for service in services:
             service.cancel()
         await asyncio.wait(services)
-    return report
+    return _report(options, untold, list(gateway.forwarder.latencies_s))
 
 
 async def _connected(source: MqttSource) -> None:
@@ -171,22 +172,25 @@ async def _live(
         stopping.cancel()
 
 
-async def _settle(gateway: Gateway, fleet: Fleet, boot: int) -> dict[str, Any]:
-    """Stop making readings, deliver what is under way, and draw up the account."""
+async def _settle(gateway: Gateway, fleet: Fleet, boot: int) -> int:
+    """Stop making readings and deliver what is under way; return how many the gateway never heard of."""
     log.info("settling the account")
     fleet.stop_producing()
+    gateway.stop_sampling()
     await fleet.drain(DRAIN_S)
     log.info("nodes drained")
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(DRAIN_S):
             await gateway.journal.drained.wait()
-    accounts = gateway.accounts()
-    total = sum(accounts.values(), Counts())
-    untold = sum(
-        max(0, counts.produced - gateway.ledger.top(node, boot)) for node, counts in fleet.totals().items()
-    )  # made, but the gateway never heard of them
-    total += Counts(produced=untold, queued=untold)
-    return {"nodes": len(accounts), **total.to_dict(), **_latency(list(gateway.forwarder.latencies_s))}
+    made = fleet.totals().items()
+    return sum(max(0, counts.produced - gateway.ledger.top(node, boot)) for node, counts in made)
+
+
+def _report(options: Options, untold: int, latencies_s: list[float]) -> dict[str, Any]:
+    """Return the account, read from the disk as `cityneuron ledger` reads it; what is untold waits in nodes."""
+    accounts = read_accounts(options.data.gateway / JOURNAL)
+    total = sum(accounts.values(), Counts(produced=untold, queued=untold))
+    return {"nodes": len(accounts), **total.to_dict(), **_latency(latencies_s)}
 
 
 def _latency(latencies_s: Sequence[float]) -> dict[str, float | None]:

@@ -56,6 +56,7 @@ class Gateway:
         self._commits_ms: deque[float] = deque(maxlen=500)
         self._oldest_ms: int | None = None
         self._roster_changed = True
+        self._sampling: asyncio.Task[None] | None = None
 
     async def run(self, started: asyncio.Event | None = None) -> None:
         """Work until cancelled. Whatever is not acknowledged by then comes again."""
@@ -71,7 +72,7 @@ class Gateway:
                 tasks.create_task(self._ask_again(), name="ask-again")
                 tasks.create_task(self._retry(), name="retry")
                 tasks.create_task(self.forwarder.run(), name="forward")
-                tasks.create_task(sampler.run(self.health), name="health")
+                self._sampling = tasks.create_task(sampler.run(self.health), name="health")
                 if self.uplink:
                     tasks.create_task(self.uplink.run(self.accounts, self.status, on_roster), name="uplink")
                 if started is not None:
@@ -79,6 +80,11 @@ class Gateway:
         finally:
             await self.sink.close()
             self.journal.close()
+
+    def stop_sampling(self) -> None:
+        """Make no more readings of its own, so that an account can be closed."""
+        if self._sampling is not None:
+            self._sampling.cancel()
 
     def accounts(self) -> dict[str, Counts]:
         """Return the account of every node, as of now."""
