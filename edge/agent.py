@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from edge.broker import BrokerAddress
-from edge.link import Link, LinkConfig, Message
+from edge.link import Link, LinkConfig, Message, client_id
 from edge.model.errors import ConfigError, WireError
 from edge.model.kinds import KINDS
 from edge.model.node import Node
@@ -77,6 +77,8 @@ class AgentConfig:
     """A pack whose newest reading is older than so many periods is history: it goes to `replay`."""
     firmware: str = "cityneuron-agent"
     hardware: str = "linux"
+    serial: str = ""
+    """The hardware's own number, at most 64 characters: it tells two devices of one node id apart."""
     drain_s: float = 10.0
     """At a stop, wait at most so long for the last acknowledgements."""
     outbox: OutboxConfig = field(default_factory=OutboxConfig)
@@ -205,6 +207,7 @@ class NodeAgent:
                 oldest=self.outbox.oldest,
                 next_seq=self.outbox.next_seq,
                 clock=self._time.state,
+                serial=self._config.serial,
             )
         )
 
@@ -325,7 +328,7 @@ async def run_agent(
     clock = time_source or SystemTime()
     config = config or AgentConfig()
     agent = NodeAgent(node, sampler.columns, boot, clock, period_s=period_s, config=config)
-    link = Link([agent], broker, client_id=node.id, config=link_config)
+    link = Link([agent], broker, client_id=client_id(node.id, config.serial), config=link_config)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(link.run(), name=f"link {node.id}")
         sampling = tasks.create_task(sample_forever([Sampled(agent, sampler)], clock), name=f"sample {node.id}")

@@ -18,9 +18,12 @@ from edge.model.node import Node
 from edge.model.quality import Clock
 from edge.model.quantities import QUANTITIES
 from edge.outbox import OutboxConfig
-from edge.protocol.wire import Column
+from edge.protocol.wire import MAX_TEXT, Column
 
 log = logging.getLogger(__name__)
+
+SERIAL_FILES = (Path("/sys/firmware/devicetree/base/serial-number"), Path("/etc/machine-id"))
+"""The number of a Raspberry Pi or another board with a device tree; else that of the installed system."""
 
 _TIMEX_BYTES = 512  # struct timex with room to spare; all zero asks without changing anything
 _TIME_ERROR = 5
@@ -60,6 +63,19 @@ class BoardTime(SystemTime):
             return Clock.UNKNOWN
         answer = call(ctypes.create_string_buffer(_TIMEX_BYTES))
         return Clock.UNKNOWN if answer < 0 else Clock.ESTIMATED if answer == _TIME_ERROR else Clock.SYNCED
+
+
+def board_serial(files: Sequence[Path] = SERIAL_FILES) -> str:
+    """Return the hardware's own number: the first of the files that holds one, or nothing."""
+    for file in files:
+        try:
+            text = file.read_text(encoding="ascii")
+        except (OSError, ValueError):
+            continue  # this board has no such file
+        serial = text.strip("\x00 \t\r\n")
+        if serial and serial.isprintable():
+            return serial[:MAX_TEXT]
+    return ""
 
 
 class FileSampler:
@@ -109,6 +125,7 @@ def load_board(path: Path) -> BoardConfig:
         period_s=_positive(agent, "period_s", KINDS[node.kind].period_s, path.name),
         agent=AgentConfig(
             flush_s=_positive(agent, "flush_s", 1.0, path.name),
+            serial=board_serial(),
             outbox=OutboxConfig(capacity_rows=int(_positive(agent, "capacity_rows", 10_000, path.name))),
         ),
     )

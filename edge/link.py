@@ -11,6 +11,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Protocol
 
 import aiomqtt
@@ -71,6 +72,11 @@ class LinkConfig:
     retry_limit_s: float = 30.0
     log_level: int = logging.WARNING
     """How loudly the first failure of an outage is told; where links are many, less."""
+
+
+def client_id(node: str, serial: str) -> str:
+    """Return the MQTT client id of a device: two of one node id do not throw each other off the broker."""
+    return f"{node}.{sha256(serial.encode()).hexdigest()[:8]}" if serial else node
 
 
 class Link:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edge.agent import (
     AgentConfig,
@@ -19,7 +19,7 @@ from edge.agent import (
     scale,
 )
 from edge.broker import BrokerAddress
-from edge.link import Link, LinkConfig
+from edge.link import Link, LinkConfig, client_id
 from edge.model.kinds import KINDS
 from edge.model.node import Node, NodeId
 from edge.outbox import Counts, OutboxConfig
@@ -31,8 +31,6 @@ from simulators.physics.scene import Scene
 from simulators.sensor_faults import FaultConfig, is_silent, with_sentinel
 
 log = logging.getLogger(__name__)
-
-GOODBYE_S = 3.0
 
 GOODBYE_S = 2.0
 """At the end, the links have so long to say that their nodes leave."""
@@ -83,6 +81,10 @@ class VirtualSensor:
         return with_sentinel(self._faults, seed, node.id, t_s, values)
 
 
+def _serial(node: Node) -> str:
+    return f"sim-{node.id}"
+
+
 class _Gate:
     """Lets one connection through at a time, so many a second: a city does not switch on all at once."""
 
@@ -120,7 +122,7 @@ class Fleet:
                 broker,
                 client_id=f"{city.district}-{city.seed}-{agents[0].node.id}"
                 if len(agents) > 1
-                else agents[0].node.id,
+                else client_id(agents[0].node.id, _serial(agents[0].node)),
                 config=self._config.link,
                 gate=gate,
             )
@@ -204,7 +206,8 @@ class Fleet:
     def _virtual(self, node: Node, boot: int) -> Sampled:
         period_s = KINDS[node.kind].period_s * self._config.period_scale
         sensor = VirtualSensor(self.city, node, period_s, self._config.faults)
-        agent = NodeAgent(node, sensor.columns, boot, self._time, period_s=period_s, config=self._config.agent)
+        config = replace(self._config.agent, serial=_serial(node))
+        agent = NodeAgent(node, sensor.columns, boot, self._time, period_s=period_s, config=config)
         place = unit(self.city.seed, node.id, "phase")
         return Sampled(
             agent,

@@ -26,7 +26,16 @@ Key = tuple[str, int, int]
 class Peer:
     """Acknowledges what it stored, cumulatively, and asks again for gaps; `deaf` keeps it from doing so."""
 
-    def __init__(self, host: str, port: int, *, client_id: str = "peer") -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        client_id: str = "peer",
+        username: str | None = None,
+        password: str | None = None,
+    ) -> None:
+        self._username, self._password = username, password
         self._host, self._port, self._client_id = host, port, client_id
         self.births: dict[str, Birth] = {}
         self.deaths: list[tuple[str, int]] = []
@@ -70,7 +79,13 @@ class Peer:
         while True:
             try:
                 async with aiomqtt.Client(
-                    self._host, self._port, identifier=self._client_id, clean_session=False, timeout=1
+                    self._host,
+                    self._port,
+                    username=self._username,
+                    password=self._password,
+                    identifier=self._client_id,
+                    clean_session=False,
+                    timeout=1,
                 ) as client:
                     leaves = (Leaf.BIRTH, Leaf.DATA, Leaf.REPLAY, Leaf.DEATH)
                     await client.subscribe([(subscription(leaf), 1) for leaf in leaves])

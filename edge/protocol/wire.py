@@ -22,8 +22,10 @@ MAX_PAYLOAD_BYTES = 256 * 1024
 MAX_ROWS = 1_000
 MAX_COLUMNS = 64
 MAX_SEQ = 2**32 - 1
+MAX_BOOT = 2**53
 MAX_VALUE = 2**53
 MAX_DECIMALS = 9
+MAX_TEXT = 64
 
 Row = list[int | None]
 
@@ -41,7 +43,8 @@ class Birth:
     """What a node says of itself whenever it connects. Retained.
 
     `oldest` is (boot, seq) of the oldest reading that it can still send; what lies before is gone.
-    `next_seq` is the number that its next reading of this boot will get.
+    `next_seq` is the number that its next reading of this boot will get. `serial` is the hardware's own number,
+    which tells two devices of one node id apart; empty when it has none.
     """
 
     node: str
@@ -55,6 +58,7 @@ class Birth:
     oldest: tuple[int, int]
     next_seq: int
     clock: Clock
+    serial: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ def decode_pack(payload: bytes) -> Pack:
         raise WireError("too_long", f"{len(rows)} rows, at most {MAX_ROWS}")
     pack = Pack(
         _integer(schema, "schema", 0, MAX_SEQ),
-        _integer(boot, "boot", 0, MAX_SEQ),
+        _integer(boot, "boot", 0, MAX_BOOT),
         _integer(seq0, "seq0", 0, MAX_SEQ),
         _integer(t0_ms, "t0", -MAX_VALUE, MAX_VALUE),
         Clock(_integer(clock, "clock", 0, 2)),
@@ -133,22 +137,23 @@ def row_fault(row: Any, columns: int) -> str | None:
 
 def encode_birth(birth: Birth) -> bytes:
     """Return the payload of `birth`."""
-    return cbor2.dumps(
-        {
-            "v": VERSION,
-            "node": birth.node,
-            "kind": birth.kind,
-            "fw": birth.firmware,
-            "hw": birth.hardware,
-            "boot": birth.boot,
-            "schema": birth.schema,
-            "cols": [[column.quantity, column.decimals] for column in birth.columns],
-            "period_ms": round(birth.period_s * 1000),
-            "oldest": list(birth.oldest),
-            "next": birth.next_seq,
-            "clock": int(birth.clock),
-        }
-    )
+    body = {
+        "v": VERSION,
+        "node": birth.node,
+        "kind": birth.kind,
+        "fw": birth.firmware,
+        "hw": birth.hardware,
+        "boot": birth.boot,
+        "schema": birth.schema,
+        "cols": [[column.quantity, column.decimals] for column in birth.columns],
+        "period_ms": round(birth.period_s * 1000),
+        "oldest": list(birth.oldest),
+        "next": birth.next_seq,
+        "clock": int(birth.clock),
+    }
+    if birth.serial:
+        body["sn"] = birth.serial
+    return cbor2.dumps(body)
 
 
 def decode_birth(payload: bytes) -> Birth:
@@ -171,13 +176,14 @@ def decode_birth(payload: bytes) -> Birth:
         kind=_text(body.get("kind"), "kind"),
         firmware=_text(body.get("fw"), "fw"),
         hardware=_text(body.get("hw"), "hw"),
-        boot=_integer(body.get("boot"), "boot", 0, MAX_SEQ),
+        boot=_integer(body.get("boot"), "boot", 0, MAX_BOOT),
         schema=_integer(body.get("schema"), "schema", 0, MAX_SEQ),
         columns=names,
         period_s=_integer(body.get("period_ms"), "period_ms", 0, MAX_SEQ) / 1000,
-        oldest=(_integer(oldest[0], "oldest boot", 0, MAX_SEQ), _integer(oldest[1], "oldest seq", 0, MAX_SEQ)),
+        oldest=(_integer(oldest[0], "oldest boot", 0, MAX_BOOT), _integer(oldest[1], "oldest seq", 0, MAX_SEQ)),
         next_seq=_integer(body.get("next"), "next", 0, MAX_SEQ),
         clock=Clock(_integer(body.get("clock"), "clock", 0, 2)),
+        serial=_text(body.get("sn", ""), "sn", least=0),
     )
 
 
@@ -197,7 +203,7 @@ def decode_ack(payload: bytes) -> Ack:
             raise WireError("bad_type", "a range is not [first, last]")
         first = _integer(pair[0], "first", 0, MAX_SEQ)
         ranges.append((first, _integer(pair[1], "last", first, MAX_SEQ)))
-    return Ack(_integer(boot, "boot", 0, MAX_SEQ), _integer(upto, "upto", 0, MAX_SEQ), tuple(ranges))
+    return Ack(_integer(boot, "boot", 0, MAX_BOOT), _integer(upto, "upto", 0, MAX_SEQ), tuple(ranges))
 
 
 def encode_death(death: Death) -> bytes:
@@ -208,7 +214,7 @@ def encode_death(death: Death) -> bytes:
 def decode_death(payload: bytes) -> Death:
     """Read the payload of `death`. Raises WireError."""
     _, boot = _array(payload, "death", 2)
-    return Death(_integer(boot, "boot", 0, MAX_SEQ))
+    return Death(_integer(boot, "boot", 0, MAX_BOOT))
 
 
 def _load(payload: bytes) -> Any:
@@ -250,9 +256,9 @@ def _integer(value: Any, what: str, low: int, high: int) -> int:
     return value
 
 
-def _text(value: Any, what: str) -> str:
-    if type(value) is not str or not value or len(value) > 64 or not value.isprintable():
-        raise WireError("bad_type", f"{what} is no text of 1 to 64 printable characters")
+def _text(value: Any, what: str, least: int = 1) -> str:
+    if type(value) is not str or not least <= len(value) <= MAX_TEXT or not value.isprintable():
+        raise WireError("bad_type", f"{what} is no text of {least} to {MAX_TEXT} printable characters")
     return value
 
 

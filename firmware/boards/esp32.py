@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from binascii import hexlify
 
 import machine
 import network
@@ -26,6 +27,10 @@ class Board:
         self._station = network.WLAN(network.STA_IF)
         self._watchdog = None
         self._settings = None
+
+    def serial(self):
+        """Return the chip's own number as hex."""
+        return hexlify(machine.unique_id()).decode()
 
     def path(self, name):
         return "/" + name

@@ -1,6 +1,7 @@
 """A simulated board on MicroPython's unix port: real drivers, fed with the frames that real sensors send.
 
-Its buses: `jsn` (stage), `onewire` (water temperature), `pzem` (mains meter). CITYNEURON_HOME is its flash.
+Its buses: `jsn` (stage), `onewire` (water temperature), `pzem` (mains meter). CITYNEURON_HOME is its flash,
+CITYNEURON_SERIAL the number of its chip.
 """
 
 import os
@@ -19,6 +20,9 @@ class Board:
     def __init__(self):
         self._home = os.getenv("CITYNEURON_HOME") or "."
         self.ticks_ms, self.ticks_diff, self.getrandbits = time.ticks_ms, time.ticks_diff, random.getrandbits
+
+    def serial(self):
+        return os.getenv("CITYNEURON_SERIAL") or ""
 
     def path(self, name):
         return self._home + "/" + name

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from edge import cli
 from edge.agent import SystemTime
-from edge.board import BoardTime, FileSampler, FileSensor, load_board
+from edge.board import BoardTime, FileSampler, FileSensor, board_serial, load_board
 from edge.boot import next_boot
 from edge.broker import BrokerAddress
 from edge.model.errors import ConfigError, IdentityError
@@ -92,6 +92,27 @@ async def test_the_command_delivers_what_the_board_senses(tmp_path: Path, mosqui
         assert counts.held == 0
         assert counts.acknowledged >= 5
         assert {row[2] for row in peer.rows.values()} == {(184,)}
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ([b"10000000c4a1f2b7\0", b"3f2a\n"], "10000000c4a1f2b7"),  # a device tree ends its texts with NUL
+        ([None, b"3f2a\n"], "3f2a"),
+        ([b"\0", b"\n"], ""),
+        ([b"\xff\xfe", b"a\x07b"], ""),
+        ([b"x" * 100, None], "x" * 64),
+        ([None, None], ""),
+    ],
+)
+def test_the_serial_number_is_the_hardwares_else_the_systems_else_none(
+    tmp_path: Path, files: list[bytes | None], expected: str
+) -> None:
+    paths = [tmp_path / str(index) for index in range(len(files))]
+    for path, content in zip(paths, files, strict=True):
+        if content is not None:
+            path.write_bytes(content)
+    assert board_serial(paths) == expected
 
 
 def test_the_board_says_how_far_its_clock_can_be_trusted() -> None:

@@ -23,6 +23,7 @@ DECODERS = {
     "death": (wire.decode_death, wire.encode_death),
 }
 SEQ = st.integers(0, wire.MAX_SEQ)
+BOOT = st.integers(0, wire.MAX_BOOT)
 ROW = st.lists(st.none() | st.integers(-(2**52), 2**52), min_size=1, max_size=8)
 
 
@@ -49,7 +50,7 @@ def test_shared_vectors_encode_and_decode(vector: dict[str, Any]) -> None:
 
 @given(
     st.builds(
-        Pack, SEQ, SEQ, st.integers(0, 2**31), st.integers(0, 2**45), st.sampled_from(Clock),
+        Pack, SEQ, BOOT, st.integers(0, 2**31), st.integers(0, 2**45), st.sampled_from(Clock),
         st.lists(ROW, min_size=1, max_size=40),
     )
 )  # fmt: skip
@@ -102,6 +103,7 @@ def test_json_and_hostile_text_are_refused(shared_data: Path) -> None:
         ([1, 1, 1, 0, 0, 0], "bad_type"),
         ([1, "1", 1, 0, 0, 0, [[0, 1]]], "bad_type"),
         ([1, 1, -1, 0, 0, 0, [[0, 1]]], "bad_value"),
+        ([1, 1, 2**53 + 1, 0, 0, 0, [[0, 1]]], "bad_value"),
         ([1, 1, 1, 2**32 - 1, 0, 0, [[0, 1]]], "bad_value"),
         ([1, 1, 1, 0, 0, 3, [[0, 1]]], "bad_value"),
         ([1, 1, 1, 0, 0, 0, []], "bad_type"),
@@ -113,6 +115,13 @@ def test_a_pack_that_breaks_a_rule_says_which(body: Any, reason: str) -> None:
     with pytest.raises(WireError) as caught:
         wire.decode_pack(cbor2.dumps(body))
     assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("serial", ["x" * 65, "a\nb", 7, None])
+def test_a_serial_number_is_printable_text(serial: Any) -> None:
+    birth = next(vector["hex"] for vector in VECTORS if vector["message"] == "birth")
+    with pytest.raises(WireError, match="sn is no text of 0 to 64"):
+        wire.decode_birth(cbor2.dumps({**cbor2.loads(bytes.fromhex(birth)), "sn": serial}))
 
 
 def test_bytes_after_the_end_are_refused() -> None:

@@ -5,6 +5,8 @@ A packet that is too long or not allowed ends the connection; what was not ackno
 """
 
 import asyncio
+from binascii import hexlify
+from hashlib import sha256
 
 from micropython import const
 
@@ -26,6 +28,13 @@ _REFUSALS = {
     4: ("wrong user name or password", "provision the node again"),
     5: ("the broker does not let this node in", "is the node registered? is its certificate valid?"),
 }
+
+
+def client_id(node, serial):
+    """Return the MQTT client id of a device: two of one node id do not throw each other off the broker."""
+    if not serial:
+        return node
+    return "%s.%s" % (node, hexlify(sha256(serial.encode()).digest()[:4]).decode())
 
 
 class Backoff:

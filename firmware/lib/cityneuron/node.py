@@ -15,7 +15,7 @@ from micropython import const
 from cityneuron import FIRMWARE, pack
 from cityneuron.clock import ESTIMATED, UNKNOWN
 from cityneuron.errors import NodeError, PackError
-from cityneuron.link import Backoff, Link
+from cityneuron.link import Backoff, Link, client_id
 from cityneuron.outbox import Outbox
 
 _SYNC_EVERY_MS = const(21_600_000)
@@ -102,7 +102,7 @@ class Node:
         link = Link(
             settings.broker_host,
             settings.broker_port,
-            settings.node,
+            client_id(settings.node, self._board.serial()),
             self._on_message,
             user=settings.broker_user,
             password=settings.broker_password,
@@ -144,6 +144,7 @@ class Node:
             "oldest": (outbox.boot, outbox.oldest),
             "next": outbox.next_seq,
             "clock": self._clock.state,
+            "sn": self._board.serial(),
         }
         self._told_oldest, outbox.asked_for_gone = outbox.oldest, False
         pack.write_birth(self._writer, birth)

@@ -14,6 +14,7 @@ VERSION = const(1)
 _UNSIGNED, _NEGATIVE, _TEXT, _ARRAY, _MAP = const(0x00), const(0x20), const(0x60), const(0x80), const(0xA0)
 _NULL = const(0xF6)
 _DEEPEST = const(6)
+_LARGEST_BOOT = 1 << 53
 
 
 class Writer:
@@ -117,9 +118,9 @@ def write_row(writer, dt_ms, values):
 
 
 def write_birth(writer, birth):
-    """Write a birth: a dict with node, kind, fw, hw, boot, schema, cols, period_ms, oldest, next, clock."""
+    """Write a birth: a dict with node, kind, fw, hw, boot, schema, cols, period_ms, oldest, next, clock, sn."""
     writer.clear()
-    writer.map(12)
+    writer.map(13 if birth["sn"] else 12)
     writer.text("v")
     writer.integer(VERSION)
     for key in ("node", "kind", "fw", "hw"):
@@ -143,6 +144,9 @@ def write_birth(writer, birth):
     for key in ("next", "clock"):
         writer.text(key)
         writer.integer(birth[key])
+    if birth["sn"]:
+        writer.text("sn")
+        writer.text(birth["sn"])
 
 
 def write_ack(writer, boot, upto, again):
@@ -178,8 +182,8 @@ def read_ack(payload):
             raise PackError("a range is not [first, last]")
         if pair[1] < pair[0]:
             raise PackError("a range ends before it begins")
-    if not _number(body[1]) or not _number(body[2]):
-        raise PackError("boot or upto is no number of 32 bits")
+    if not _number(body[1], _LARGEST_BOOT) or not _number(body[2]):
+        raise PackError("boot is no number of 53 bits, or upto none of 32")
     return body[1], body[2], again
 
 
@@ -200,8 +204,8 @@ def _versioned(payload, length):
     return body
 
 
-def _number(value):
-    return type(value) is int and 0 <= value <= 0xFFFFFFFF
+def _number(value, largest=0xFFFFFFFF):
+    return type(value) is int and 0 <= value <= largest
 
 
 def _item(data, at, depth):

@@ -39,6 +39,7 @@ def birth(value):
         "oldest": value["oldest"],
         "next": value["next_seq"],
         "clock": value["clock"],
+        "sn": value.get("serial", ""),
     }
 
 
@@ -46,7 +47,10 @@ def decoded(message, value):
     if message == "pack":
         return [1, value["schema"], value["boot"], value["seq0"], value["t0_ms"], value["clock"], value["rows"]]
     if message == "birth":
-        return birth(value)
+        body = birth(value)
+        if not body["sn"]:
+            del body["sn"]
+        return body
     if message == "ack":
         return [1, value["boot"], value["upto"], value["again"]]
     return [1, value["boot"]]
