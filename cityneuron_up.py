@@ -30,10 +30,10 @@ from edge.broker import BrokerAddress
 from edge.folder import DataFolder, write_secret
 from edge.model.errors import CityError, ConfigError
 from edge.shell import first_city_error
+from gateway.account import COUNTS, Counts
 from gateway.app import JOURNAL, Gateway
 from gateway.broker import built_in_broker
 from gateway.config import GatewayConfig, GatewayIdentity
-from gateway.ledger import Counts
 from gateway.sinks.line_http import StoreConfig
 from gateway.sources.mqtt import MqttConfig, MqttSource
 from gateway.statement import read_accounts
@@ -307,12 +307,11 @@ def _banner(console: Console, options: Options, wall: str, broker: str) -> None:
 
 
 def _status_line(gateway: Gateway) -> str:
-    accounts = gateway.accounts()
-    total = sum(accounts.values(), Counts())
+    total = gateway.total()
     mark = "[green]✓[/]" if total.balanced else "[red]✗[/]"
     trouble = gateway.source.trouble or gateway.forwarder.trouble
     said = f"  [yellow]{trouble[:60]}[/]" if trouble else ""
-    return f"{len(accounts)} nodes  {_equation(total)} {mark}{said}"
+    return f"{len(gateway.roster)} nodes  {_equation(total)} {mark}{said}"
 
 
 def _equation(counts: Counts) -> str:
@@ -321,7 +320,7 @@ def _equation(counts: Counts) -> str:
 
 
 def _farewell(console: Console, report: dict[str, Any], data: Path) -> None:
-    counts = Counts(**{name: report[name] for name in Counts.__slots__})
+    counts = Counts(**{name: report[name] for name in COUNTS})
     mark = "[green]✓[/]" if counts.balanced else "[red]✗[/]"
     console.print(f"{report['nodes']} nodes  {_equation(counts)} {mark}", soft_wrap=True)
     if report["latency_p50_s"] is not None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import statistics
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -15,13 +15,16 @@ from typing import Any
 
 from edge.model.errors import CityError
 from edge.model.node import Node, node_id
+from gateway import quarantine
+from gateway.account import Accounts, Counts
 from gateway.arrival import Inbox
 from gateway.commit import Committer
 from gateway.config import GatewayConfig
+from gateway.database import JournalDamaged, inspect
 from gateway.forward import Forwarder
 from gateway.health import Health, HealthSampler
 from gateway.journal import Journal
-from gateway.ledger import Counts, Ledger, account
+from gateway.ledger import Ledger
 from gateway.roster import Roster, nodes_from_file
 from gateway.sinks.line_http import LineHttpSink
 from gateway.sources.mqtt import MqttSource
@@ -47,6 +50,7 @@ class Gateway:
         self.sink = LineHttpSink(config.store)
         self.journal = Journal(config.gateway.data_dir / JOURNAL)
         self.journal.load(self.ledger)
+        self._accounts = Accounts(self.ledger, self.journal.queued)
         if known := _known(self.journal.roster()):
             self.roster.replace(known)
         self.committer = Committer(self.journal, self.ledger, self.roster)
@@ -56,6 +60,7 @@ class Gateway:
         self._commits_ms: deque[float] = deque(maxlen=500)
         self._oldest_ms: int | None = None
         self._roster_changed = True
+        self._stopping = threading.Event()
         self._sampling: asyncio.Task[None] | None = None
 
     async def run(self, started: asyncio.Event | None = None) -> None:
@@ -71,6 +76,7 @@ class Gateway:
                 tasks.create_task(self._commit(), name="commit")
                 tasks.create_task(self._ask_again(), name="ask-again")
                 tasks.create_task(self._retry(), name="retry")
+                tasks.create_task(asyncio.to_thread(inspect, self.journal.path, self._stopping), name="inspect")
                 tasks.create_task(self.forwarder.run(), name="forward")
                 self._sampling = tasks.create_task(sampler.run(self.health), name="health")
                 if self.uplink:
@@ -78,6 +84,7 @@ class Gateway:
                 if started is not None:
                     started.set()
         finally:
+            self._stopping.set()
             await self.sink.close()
             self.journal.close()
 
@@ -86,17 +93,25 @@ class Gateway:
         if self._sampling is not None:
             self._sampling.cancel()
 
-    def accounts(self) -> dict[str, Counts]:
-        """Return the account of every node, as of now."""
-        return account(self.ledger.committed(), self.ledger.strays, self.journal.queued)
+    def accounts(self) -> tuple[Counts, dict[str, Counts]]:
+        """Return the account of all nodes together and of every node, as of now."""
+        return self._accounts.total(), self._accounts.nodes()
+
+    def total(self) -> Counts:
+        """Return the account of all nodes together, as of now."""
+        return self._accounts.total()
 
     def health(self) -> Health:
         """Return the gateway's own measurements, by quantity of the kind `gateway`."""
-        oldest_ms = self._oldest_ms
+        oldest_ms, total = self._oldest_ms, self._accounts.total()
         return {
-            "queue_readings": sum(self.journal.queued.values()),
-            "quarantined_readings": self.journal.quarantined,
-            "missing_readings": sum(counts.missing for counts in self.accounts().values()),
+            "produced_readings": total.produced,
+            "stored_readings": total.stored,
+            "queue_readings": total.queued,
+            "dropped_readings": total.dropped,
+            "quarantined_readings": total.quarantined,
+            "missing_readings": total.missing,
+            "unaccounted_readings": total.produced - total.accounted,
             "backlog_age_s": 0.0 if oldest_ms is None else max(0.0, time.time() - oldest_ms / 1000),
             "commit_ms": statistics.median(self._commits_ms) if self._commits_ms else 0.0,
         }
@@ -109,6 +124,11 @@ class Gateway:
             "store": self.forwarder.trouble or "ok",
             "nodes": len(self.roster),
             "connected": len(self.committer.alive),
+            "reasons": dict(self._accounts.total().reasons),
+            "twins": [
+                {"node": dispute.node, "devices": [dispute.holder, dispute.newcomer]}
+                for dispute in self.committer.identities.disputes.values()
+            ],
         }
 
     async def _commit(self) -> None:
@@ -117,6 +137,8 @@ class Gateway:
             began = time.perf_counter()
             try:
                 await self.committer.take(batch, self.source)
+            except JournalDamaged:
+                raise
             except CityError as error:
                 log.error("%s; nothing is acknowledged, tried again every %g s", error, RETRY_COMMIT_S)
                 self.inbox.put_back(batch)
@@ -128,8 +150,19 @@ class Gateway:
         while True:
             await asyncio.sleep(1.0)
             self.committer.acknowledge(self.committer.gaps(), self.source)
-            with contextlib.suppress(CityError):  # the next commit tells of a journal in trouble
+            try:
+                if spoilt := self.journal.spoilt():
+                    log.error("%d blocks were damaged on the disk: awaited again from the nodes", len(spoilt))
+                    await self.committer.give_up(spoilt)
+                await self.committer.settle_disputes()
                 self._oldest_ms = await self.journal.oldest_ms()
+            except JournalDamaged:
+                raise
+            except CityError as error:
+                log.error("%s", error)
+
+    def _is_registered(self, node: str) -> bool:
+        return self.roster.find(node) is not None
 
     def _on_roster(self) -> None:
         self.committer.forget_intakes()
@@ -140,12 +173,14 @@ class Gateway:
         while True:
             try:
                 if self._roster_changed:
-                    await self.journal.retry_registered(lambda node: self.roster.find(node) is not None)
+                    await self.journal.write(lambda db: quarantine.mark_registered(db, self._is_registered))
                     self._roster_changed = False
-                if entries := await self.journal.to_retry(RETRY_ENTRIES):
+                if entries := await self.journal.run(lambda db: quarantine.marked(db, RETRY_ENTRIES)):
                     await self.committer.retake(entries)
                     log.info("tried %d quarantined entries again", len(entries))
                     continue
+            except JournalDamaged:
+                raise
             except CityError as error:
                 log.error("quarantine waits: %s", error)
             await asyncio.sleep(RETRY_PERIOD_S)
@@ -173,8 +208,12 @@ def _first_roster(config: GatewayConfig) -> Roster:
 
 
 async def run_gateway(config: GatewayConfig, started: Callable[[Gateway], None] | None = None) -> None:
-    """Make and run a gateway until cancelled."""
-    gateway = Gateway(config)
-    if started is not None:
-        started(gateway)
-    await gateway.run()
+    """Make and run a gateway until cancelled; one whose journal turns out damaged is made anew."""
+    while True:
+        try:
+            gateway = Gateway(config)
+            if started is not None:
+                started(gateway)
+            await gateway.run()
+        except* JournalDamaged as damage:
+            log.error("%s; it is opened anew", damage.exceptions[0])

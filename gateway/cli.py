@@ -16,9 +16,9 @@ from rich.table import Table
 
 from edge.model.errors import ConfigError
 from edge.shell import run_service
+from gateway.account import COUNTS, Counts
 from gateway.app import JOURNAL, run_gateway
 from gateway.config import load_config
-from gateway.ledger import Counts
 from gateway.statement import ledger_document, mark_for_retry, read_accounts, read_quarantine
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -38,9 +38,6 @@ def gateway() -> None:
 @quarantine_app.callback()
 def quarantine() -> None:
     """See what could not be stored, and why."""
-
-
-_COLUMNS = ("produced", "stored", "queued", "dropped", "quarantined", "missing")
 
 
 @app.command("run")
@@ -69,9 +66,9 @@ def ledger(
     if as_json:
         typer.echo(json.dumps(ledger_document(accounts)))
         return
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), caption="produced = " + " + ".join(_COLUMNS[1:]))
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), caption="produced = " + " + ".join(COUNTS[1:]))
     table.add_column("node", overflow="ellipsis", no_wrap=True)
-    for name in _COLUMNS:
+    for name in COUNTS:
         table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     table.add_column("", justify="center", min_width=1)
     for name, counts in sorted(accounts.items()):

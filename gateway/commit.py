@@ -20,13 +20,16 @@ from edge.protocol.wire import (
     decode_death,
     decode_pack,
     encode_ack,
+    encode_birth,
     encode_pack,
 )
+from gateway import quarantine
 from gateway.arrival import Arrival, Source
-from gateway.block import Kept, Quarantined
+from gateway.block import Block, Kept, Quarantined
+from gateway.identity import Identities
 from gateway.intake import Intake, check_birth
 from gateway.journal import Change, Journal
-from gateway.ledger import Ledger, StreamKey
+from gateway.ledger import Ledger, Others, Span, StreamKey
 from gateway.roster import Roster
 
 log = logging.getLogger(__name__)
@@ -53,10 +56,12 @@ class Committer:
         self._asking: dict[StreamKey, tuple[float, float]] = {}  # when to ask (again), and the wait before
         self._lock = asyncio.Lock()
         self.alive: dict[str, int] = {}
+        self.identities = Identities()
         for payload in journal.births():
             with contextlib.suppress(WireError):  # damaged on the disk: the node says it again
                 birth = decode_birth(payload)
                 self._births[birth.node, birth.schema] = birth
+                self.identities.begin(birth)
 
     def forget_intakes(self) -> None:
         """The roster changed: tags are read anew."""
@@ -77,6 +82,29 @@ class Committer:
             for entry in entries:
                 change.resolved.append(entry)
                 self._retake(entry, change)
+            await self._commit(change)
+
+    async def give_up(self, blocks: list[Block]) -> None:
+        """Let blocks go whose lines were damaged on the disk: their readings are awaited again."""
+        async with self._lock:
+            change = Change(spoilt=blocks)
+            for block in blocks:
+                for entry in block.manifest:
+                    self._ledger.unclaim(entry.node, entry.boot, [(entry.first, entry.first + entry.count)])
+            await self._commit(change)
+
+    async def settle_disputes(self) -> None:
+        """See whether one of two devices with one name fell silent; the other has the name then."""
+        settled = self.identities.settled(self._now())
+        if not settled:
+            return
+        async with self._lock:
+            change = Change()
+            for dispute, birth in settled:
+                if birth is not None:
+                    self._hand_over(birth, change)
+                else:
+                    log.info("%s: device %s is not heard any more", dispute.node, dispute.newcomer)
             await self._commit(change)
 
     async def _commit(self, change: Change) -> None:
@@ -155,10 +183,17 @@ class Committer:
             elif leaf in (Leaf.DATA, Leaf.REPLAY):
                 pack = decode_pack(arrival.payload)
                 heard[node, pack.boot] = None
-                for first, end in self._ledger.claim(node, pack.boot, pack.seq0, len(pack.rows)):
-                    self._readings(node, pack, first, end, arrival, change, live=leaf is Leaf.DATA)
-            elif leaf is Leaf.DEATH and decode_death(arrival.payload).boot == self.alive.get(node):
-                del self.alive[node]  # a will of an older boot says nothing
+                fresh = self._ledger.claim(node, pack.boot, pack.seq0, len(pack.rows))
+                live = leaf is Leaf.DATA
+                if node in self.identities.disputes:
+                    why = self.identities.heard(node, pack.boot, self._now(), live=live)
+                    if why:
+                        self._keep_apart(node, pack, fresh, arrival, change, why)
+                        return
+                for first, end in fresh:
+                    self._readings(node, pack, first, end, arrival, change, live=live)
+            elif leaf is Leaf.DEATH:
+                self._death(node, decode_death(arrival.payload).boot, change)
         except WireError as error:
             change.quarantined.append(_stray(arrival, node, error.reason, error.detail))
         except IdentityError as error:
@@ -169,19 +204,60 @@ class Committer:
             return
         birth = decode_birth(arrival.payload)
         check_birth(birth, node)
-        key = (node, birth.schema)
         registered = self._roster.find(node, birth.kind) is not None
-        if self._births.get(key) != birth and (registered or len(self._births) < MOST_STRANGERS):
-            change.births.append((node, birth.schema, arrival.payload))
-            self._births[key] = birth
-            self._intakes.pop(key, None)
         if not registered:  # its schema is remembered all the same: the registry may learn of it yet
+            self._remember(birth, arrival.payload, change, most=MOST_STRANGERS)
             raise WireError("unregistered", f"no node {node} is registered")
-        if change.births and change.births[-1][0] == node:
-            change.awaited.append(node)
-        self.alive[node] = birth.boot
-        self._ledger.announce(node, birth.boot, birth.next_seq, birth.oldest)
         heard[node, birth.boot] = None
+        if self.identities.born(birth, alive=node in self.alive, now_s=self._now()):
+            self._adopt(birth, change, arrival.payload)
+        else:
+            self._ledger.announce(node, birth.boot, birth.next_seq, birth.oldest, Others.UNTOLD)
+            dispute = self.identities.disputes[node]
+            log.warning(
+                "device %s calls itself %s, which device %s does too: its readings are kept apart",
+                dispute.newcomer, node, dispute.holder,
+            )  # fmt: skip
+
+    def _adopt(self, birth: Birth, change: Change, payload: bytes | None = None) -> None:
+        """The device of this birth has the name: what it says holds for the node."""
+        if self._remember(birth, payload or encode_birth(birth), change):
+            change.awaited.append(birth.node)
+        self.alive[birth.node] = birth.boot
+        if birth.node in self.identities.disputes:
+            others = Others.UNTOLD
+        else:
+            others = Others.ALL_GONE if birth.serial else Others.EARLIER_GONE
+        self._ledger.announce(birth.node, birth.boot, birth.next_seq, birth.oldest, others)
+
+    def _remember(self, birth: Birth, payload: bytes, change: Change, most: int | None = None) -> bool:
+        """Keep a birth and tell whether it was new; `most` limits how many are kept at all."""
+        key = (birth.node, birth.schema)
+        if self._births.get(key) == birth or (most is not None and len(self._births) >= most):
+            return False
+        change.births.append((*key, payload))
+        self._births[key] = birth
+        self._intakes.pop(key, None)
+        return True
+
+    def _death(self, node: str, boot: int, change: Change) -> None:
+        if self.alive.get(node) == boot:  # a will of an older boot says nothing
+            del self.alive[node]
+        if (birth := self.identities.died(node, boot)) is not None:
+            self._hand_over(birth, change)
+
+    def _hand_over(self, birth: Birth, change: Change) -> None:
+        """A device was replaced by that of this birth: what was kept apart of it is its node's."""
+        log.info("%s is device %s now", birth.node, birth.serial)
+        self._adopt(birth, change)
+        change.settled.append(birth.node)
+
+    def _keep_apart(
+        self, node: str, pack: Pack, fresh: list[Span], arrival: Arrival, change: Change, why: str
+    ) -> None:
+        """Put the readings of a device that may be the second of its name into quarantine."""
+        for first, end in fresh:
+            change.quarantined.append(_part(arrival, node, pack, first, end, quarantine.TWINS, why))
 
     def _readings(
         self, node: str, pack: Pack, first: int, end: int, arrival: Arrival, change: Change, *, live: bool

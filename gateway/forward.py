@@ -7,11 +7,11 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from gateway.block import Block, Entry, Quarantined
-from gateway.database import JournalError
+from gateway.database import JournalDamaged, JournalError
 from gateway.journal import Journal, Outcome
 from gateway.ledger import Ledger, Span, StreamKey
 from gateway.sinks import Sink, SinkRejected, SinkUnavailable
@@ -46,23 +46,41 @@ class Forwarder:
         self._config = config
         self._now = now
         self.trouble = ""
+        self._releasing = asyncio.Lock()
         self.latencies_s: deque[float] = deque(maxlen=100_000)
 
     async def run(self) -> None:
-        """Move blocks until cancelled. The release follows the write: a crash repeats, never loses."""
+        """Move blocks until cancelled: news in one lane, beside it what has waited in another."""
+        async with asyncio.TaskGroup() as lanes:
+            lanes.create_task(self._lane(self._journal.news), name="news")
+            lanes.create_task(self._lane(self._journal.backlog), name="backlog")
+
+    async def _lane(self, lend: Callable[[int], Awaitable[list[Block]]]) -> None:
         while True:
-            await self.deliver(await self._journal.peek(self._config.batch_lines))
+            try:
+                blocks = await lend(self._config.batch_lines)
+            except JournalDamaged:
+                raise
+            except JournalError as error:
+                log.error("%s; tried again every %g s", error, self._config.retry_delay_s)
+                await asyncio.sleep(self._config.retry_delay_s)
+            else:
+                await self.deliver(blocks)
 
     async def deliver(self, blocks: list[Block]) -> None:
-        """Bring blocks to the store, set aside what it refuses, and let them go."""
+        """Bring blocks to the store, set aside what it refuses, and let them go.
+
+        The release follows the write: a crash repeats, never loses.
+        """
         lines = [line for block in blocks for line in block.lines]
         aged = self._aged(lines)
         kept = [index for index in range(len(lines)) if index not in aged] if aged else range(len(lines))
         found = await self._write([lines[index] for index in kept]) if kept else {}
         refused = aged | {kept[index]: ("store_rejected", words) for index, words in found.items()}
-        outcome = self._outcome(blocks, refused)
-        await self._release(blocks, outcome)
-        self._count(blocks, outcome)
+        async with self._releasing:  # both lanes may have readings of one stream
+            outcome = self._outcome(blocks, refused)
+            await self._release(blocks, outcome)
+            self._count(blocks, outcome)
 
     def _aged(self, lines: list[str]) -> dict[int, tuple[str, str]]:
         """Return the lines that lie before the store's retention: it would answer 204 and drop them unseen."""
@@ -100,6 +118,8 @@ class Forwarder:
         while True:
             try:
                 await self._journal.release(blocks, outcome)
+            except JournalDamaged:
+                raise
             except JournalError as error:
                 log.error("%s; stored blocks stay in the journal until it can be written", error)
                 self.trouble = error.message

@@ -3,13 +3,16 @@
 A stream is one (node, boot); its readings are numbered from 0. `seen` are those that arrived here, `top` is
 one past the highest that the node is known to have made, and below `floor` the node has nothing left to send.
 So what was not seen is *missing* below the floor and *awaited* above it, where it is still being asked for.
+What is missing below `overwritten` gave way to newer readings while the node lived; the rest went when it
+restarted.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from enum import Enum, StrEnum, auto
 
 StreamKey = tuple[str, int]
 Span = tuple[int, int]  # first, one past the last
@@ -57,6 +60,12 @@ class Spans:
         edges[left:right] = ([first] if left % 2 == 0 else []) + ([end] if right % 2 == 0 else [])
         return fresh
 
+    def remove(self, first: int, end: int) -> None:
+        """Take [first, end) out."""
+        left = bisect_left(self.edges, first)
+        right = bisect_right(self.edges, end)
+        self.edges[left:right] = ([first] if left % 2 else []) + ([end] if right % 2 else [])
+
     def holes(self, low: int, high: int) -> list[Span]:
         """Return the spans within [low, high) that are not members."""
         found: list[Span] = []
@@ -76,23 +85,33 @@ class Spans:
         return found
 
 
+class Drop(StrEnum):
+    """Why the gateway let go of a reading that it had."""
+
+    THINNED = "thinned"
+    TOO_OLD = "too_old"
+    NO_ROOM = "no_room"
+    QUARANTINE_FULL = "quarantine_full"
+
+
 @dataclass(slots=True)
 class Stream:
     """What is known of one boot of one node: which readings arrived and which of them the store has.
 
-    quarantined and dropped are counts of readings.
+    quarantined counts readings, and so does drops, by reason.
     """
 
     top: int = 0
     floor: int = 0
+    overwritten: int = 0
     seen: Spans = field(default_factory=Spans)
     stored: Spans = field(default_factory=Spans)
     quarantined: int = 0
-    dropped: int = 0
+    drops: dict[str, int] | None = None
 
-    def copy(self) -> Stream:
-        """Return an independent copy."""
-        return Stream(self.top, self.floor, Spans(self.seen.edges), self.stored, self.quarantined, self.dropped)
+    def dropped(self) -> int:
+        """Return how many readings the gateway let go."""
+        return sum(self.drops.values()) if self.drops else 0
 
     def upto(self) -> int:
         """Return the number below which every reading is settled: seen, or gone for good."""
@@ -108,32 +127,26 @@ class Stream:
 
     def missing(self) -> int:
         """Return how many readings are gone: never seen, and no longer held by the node."""
-        low = min(self.floor, self.top)
-        return low - self.seen.count(0, low)
+        return self._unseen_below(self.floor)
+
+    def missing_overwritten(self) -> int:
+        """Return how many of those that are missing gave way to newer ones in the node's memory."""
+        return self._unseen_below(self.overwritten)
+
+    def _unseen_below(self, limit: int) -> int:
+        low = min(limit, self.top)
+        return low - self.seen.count(0, low) if low else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """The account of a node or of all: produced = stored + queued + dropped + quarantined + missing."""
+class Others(Enum):
+    """What a birth says of boots that its node does not hold any more."""
 
-    produced: int = 0
-    stored: int = 0
-    queued: int = 0
-    dropped: int = 0
-    quarantined: int = 0
-    missing: int = 0
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
-
-    @property
-    def balanced(self) -> bool:
-        """Tell whether the equation holds."""
-        return self.produced == self.stored + self.queued + self.dropped + self.quarantined + self.missing
-
-    def to_dict(self) -> dict[str, int]:
-        """Return the counts by name."""
-        return {name: getattr(self, name) for name in self.__slots__}
+    EARLIER_GONE = auto()
+    """Boots before its oldest are gone; of higher ones nothing is known."""
+    ALL_GONE = auto()
+    """One device speaks for the node: whatever it does not hold is gone, though its counter began again."""
+    UNTOLD = auto()
+    """Two devices use the name: neither speaks for the other."""
 
 
 class Ledger:
@@ -142,8 +155,11 @@ class Ledger:
     def __init__(self) -> None:
         self.streams: dict[StreamKey, Stream] = {}
         self.strays: dict[str, int] = {}
-        self._boots: dict[str, set[int]] = {}
-        self._before: dict[StreamKey, tuple[int, int, Spans] | None] = {}
+        self.stray_drops: dict[str, int] = {}
+        self.changed: set[str] = set()
+        """Nodes whose account is not what it was when this set was last emptied."""
+        self._boots: dict[str, tuple[int, ...]] = {}
+        self._before: dict[StreamKey, tuple[int, int, int, Spans] | None] = {}
 
     def claim(self, node: str, boot: int, first: int, count: int) -> list[Span]:
         """Note that [first, first + count) arrived; return the spans that had not arrived before."""
@@ -153,20 +169,40 @@ class Ledger:
             stream.top = end
         return stream.seen.add(first, end)
 
-    def announce(self, node: str, boot: int, next_seq: int, oldest: tuple[int, int]) -> None:
-        """Take in a birth: `next_seq` readings exist in this boot, none before `oldest` can be sent."""
+    def announce(
+        self, node: str, boot: int, next_seq: int, oldest: tuple[int, int], others: Others = Others.EARLIER_GONE
+    ) -> None:
+        """Take in a birth: `next_seq` readings exist in this boot; from `oldest` on all can still be sent."""
         stream = self._touch((node, boot))
         stream.top = max(stream.top, next_seq)
         for known_boot in self._boots[node]:
             known = self.streams[node, known_boot]
-            floor = known.top if known_boot < oldest[0] else oldest[1] if known_boot == oldest[0] else 0
-            if floor > known.floor:
-                self._touch((node, known_boot)).floor = floor
+            own = oldest[0] <= known_boot <= boot
+            if own:
+                floor = oldest[1] if known_boot == oldest[0] else 0
+            elif others is Others.ALL_GONE or (others is Others.EARLIER_GONE and known_boot < oldest[0]):
+                floor = max(known.floor, known.top)
+            else:
+                continue
+            if floor != known.floor:
+                touched = self._touch((node, known_boot))
+                touched.floor = floor
+                touched.overwritten = floor if own else min(floor, touched.overwritten)
+
+    def unclaim(self, node: str, boot: int, spans: Iterable[Span]) -> None:
+        """Readings that had arrived are gone before the store had them: they are awaited again."""
+        stream = self._touch((node, boot))
+        for first, end in spans:
+            stream.seen.remove(first, end)
+            stream.floor = min(stream.floor, first)
+            stream.overwritten = min(stream.overwritten, first)
 
     def load(self, key: StreamKey, stream: Stream) -> None:
         """Put a stream in place as it was read from the disk."""
+        if key not in self.streams:
+            self._boots[key[0]] = (*self._boots.get(key[0], ()), key[1])
         self.streams[key] = stream
-        self._boots.setdefault(key[0], set()).add(key[1])
+        self.changed.add(key[0])
 
     def top(self, node: str, boot: int) -> int:
         """Return how many readings the node is known to have made in this boot."""
@@ -183,6 +219,7 @@ class Ledger:
     def settle_stored(self, key: StreamKey, stored: Spans) -> None:
         """The release is on disk: this is what the store has of a stream."""
         self.streams[key].stored = stored
+        self.changed.add(key[0])
 
     def count_quarantined(self, node: str, boot: int | None, readings: int) -> None:
         """Readings went to quarantine, on disk; without a boot it is a stray message."""
@@ -190,14 +227,31 @@ class Ledger:
             self.strays[node] = self.strays.get(node, 0) + readings
         else:
             self.streams[node, boot].quarantined += readings
+        self.changed.add(node)
 
-    def committed(self) -> Iterator[tuple[StreamKey, Stream]]:
-        """Yield the streams as they are on disk, without what a commit under way has claimed."""
-        for key, stream in self.streams.items():
+    def count_dropped(self, node: str, boot: int | None, reason: Drop, readings: int) -> None:
+        """The gateway let go of readings, on disk; without a boot they were stray messages."""
+        if boot is None:
+            self.stray_drops[node] = self.stray_drops.get(node, 0) + readings
+        else:
+            stream = self.streams[node, boot]
+            drops = stream.drops or {}
+            stream.drops = {**drops, reason: drops.get(reason, 0) + readings}
+        self.changed.add(node)
+
+    def nodes(self) -> set[str]:
+        """Return the nodes that have an account."""
+        return {*self._boots, *self.strays, *self.stray_drops}
+
+    def committed(self, node: str) -> Iterator[Stream]:
+        """Yield the streams of a node as they are on disk, without what a commit under way has claimed."""
+        for boot in self._boots.get(node, ()):
+            key = (node, boot)
+            stream = self.streams[key]
             if key not in self._before:
-                yield key, stream
+                yield stream
             elif before := self._before[key]:
-                yield key, Stream(*before, stream.stored, stream.quarantined, stream.dropped)
+                yield Stream(*before, stream.stored, stream.quarantined, stream.drops)
 
     def dirty(self) -> list[tuple[StreamKey, Stream]]:
         """Return the streams that changed since `settle` or `rollback`."""
@@ -205,6 +259,7 @@ class Ledger:
 
     def settle(self) -> None:
         """The commit is on disk: forget how things were before."""
+        self.changed.update(node for node, _ in self._before)
         self._before.clear()
 
     def rollback(self) -> None:
@@ -212,43 +267,20 @@ class Ledger:
         for key, before in self._before.items():
             if before is None:
                 del self.streams[key]
-                self._boots[key[0]].discard(key[1])
+                self._boots[key[0]] = tuple(boot for boot in self._boots[key[0]] if boot != key[1])
             else:  # the counts are left alone: a release may have moved them meanwhile
                 stream = self.streams[key]
-                stream.top, stream.floor, stream.seen = before
+                stream.top, stream.floor, stream.overwritten, stream.seen = before
+        self.changed.update(node for node, _ in self._before)
         self._before.clear()
 
     def _touch(self, key: StreamKey) -> Stream:
         stream = self.streams.get(key)
         if key not in self._before:
-            self._before[key] = (stream.top, stream.floor, Spans(stream.seen.edges)) if stream else None
+            self._before[key] = (
+                (stream.top, stream.floor, stream.overwritten, Spans(stream.seen.edges)) if stream else None
+            )
         if stream is None:
             stream = Stream()
             self.load(key, stream)
         return stream
-
-
-def account(
-    streams: Iterable[tuple[StreamKey, Stream]], strays: dict[str, int], in_journal: dict[str, int]
-) -> dict[str, Counts]:
-    """Return the account of every node. A stray is a message that could not be read far enough to number it.
-
-    `in_journal` is how many readings of each node wait in the journal, counted there and not derived, so that
-    the equation is a check that can fail.
-    """
-    found: dict[str, Counts] = {}
-    for (node, _), stream in streams:
-        awaited = sum(end - first for first, end in stream.awaited())
-        found[node] = found.get(node, Counts()) + Counts(
-            produced=stream.top,
-            stored=stream.stored.count(),
-            queued=awaited,
-            dropped=stream.dropped,
-            quarantined=stream.quarantined,
-            missing=stream.missing(),
-        )
-    for node, count in strays.items():
-        found[node] = found.get(node, Counts()) + Counts(produced=count, quarantined=count)
-    for node, count in in_journal.items():
-        found[node] = found.get(node, Counts()) + Counts(queued=count)
-    return found

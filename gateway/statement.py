@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gateway.block import manifest_from
-from gateway.database import FORMAT, JournalError, Transaction, read_streams
-from gateway.ledger import Counts, account
+from gateway.account import Accounts, Counts
+from gateway.books import read_books
+from gateway.database import FORMAT, OLDEST_FORMAT, JournalError, Transaction
+from gateway.salvage import lossy
 
 
 @contextmanager
@@ -20,6 +21,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         raise JournalError(f"no journal at {path}", remedy="name the data folder with --data")
     try:
         db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
+        db.text_factory = lossy
     except sqlite3.Error as error:
         raise JournalError(f"cannot open {path}: {error}") from None
     try:
@@ -29,6 +31,8 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         (found,) = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
         if found > FORMAT:
             raise JournalError(f"{path} was written by a newer version", remedy="update City Neuron")
+        if OLDEST_FORMAT <= found < FORMAT:
+            raise JournalError(f"{path} is of an older version", remedy="start its gateway once to update it")
         yield db
     except sqlite3.Error as error:
         raise JournalError(f"cannot read {path}: {error}") from None
@@ -37,27 +41,27 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def read_accounts(path: Path) -> dict[str, Counts]:
-    """Return the account of every node in the journal at `path`."""
+    """Return the account of every node in the journal at `path`.
+
+    A journal that was damaged is reckoned as its gateway will when it starts: what cannot be read any more is
+    awaited again.
+    """
     with _reading(path) as db:
-        streams = list(read_streams(db))
-        strays = dict(db.execute("SELECT node, count FROM stray"))
-        queued: dict[str, int] = {}
-        for (data,) in db.execute("SELECT manifest FROM block"):
-            for entry in manifest_from(data):
-                queued[entry.node] = queued.get(entry.node, 0) + entry.count
-    return account(streams, strays, queued)
+        books = read_books(db)
+    return Accounts(books.ledger, books.queued).nodes()
 
 
 def ledger_document(accounts: dict[str, Counts]) -> dict[str, Any]:
     """Return the account as `ledger --json` prints it: `total` and `nodes`."""
     total = sum(accounts.values(), Counts())
     return {
-        "total": {**total.to_dict(), "balanced": total.balanced},
-        "nodes": [
-            {"node": node, **counts.to_dict(), "balanced": counts.balanced}
-            for node, counts in sorted(accounts.items())
-        ],
+        "total": _row(total),
+        "nodes": [{"node": node, **_row(counts)} for node, counts in sorted(accounts.items())],
     }
+
+
+def _row(counts: Counts) -> dict[str, Any]:
+    return {**counts.to_dict(), "reasons": dict(counts.reasons), "balanced": counts.balanced}
 
 
 def read_quarantine(path: Path, most: int, node: str | None = None) -> tuple[int, list[dict[str, Any]]]:

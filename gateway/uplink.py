@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ import aiohttp
 from edge.config import read_secret
 from edge.model.errors import CityError
 from edge.model.node import Node
+from gateway.account import Counts
 from gateway.journal import Journal
-from gateway.ledger import Counts
 from gateway.roster import Roster
 
 log = logging.getLogger(__name__)
 
 ENTRIES_A_REPORT = 200
+NODES_A_REPORT = 20_000
 FIRST_ROSTER_WITHIN_S = 5.0
 TROUBLES = (aiohttp.ClientError, TimeoutError, OSError, ValueError, CityError)
 
@@ -63,7 +65,7 @@ class Uplink:
 
     async def run(
         self,
-        accounts: Callable[[], dict[str, Counts]],
+        accounts: Callable[[], tuple[Counts, dict[str, Counts]]],
         health: Callable[[], Mapping[str, Any]],
         on_roster: Callable[[], None],
     ) -> None:
@@ -75,7 +77,7 @@ class Uplink:
                     if time.monotonic() >= roster_due_s:
                         await self._fetch_roster(session, on_roster)
                         roster_due_s = time.monotonic() + self._config.roster_period_s
-                    await self._report(session, accounts(), health())
+                    await self._report(session, *accounts(), health())
                     self._well()
                 except TROUBLES as error:
                     self._ill(f"{type(error).__name__}: {error}")
@@ -98,14 +100,19 @@ class Uplink:
         on_roster()
 
     async def _report(
-        self, session: aiohttp.ClientSession, accounts: dict[str, Counts], health: Mapping[str, Any]
+        self,
+        session: aiohttp.ClientSession,
+        total: Counts,
+        accounts: dict[str, Counts],
+        health: Mapping[str, Any],
     ) -> None:
         entries = await self._journal.quarantine_after(self._told_entry, ENTRIES_A_REPORT)
-        changed = {node: counts for node, counts in accounts.items() if self._told.get(node) != counts}
+        untold = (row for row in accounts.items() if self._told.get(row[0]) is not row[1])
+        changed = dict(islice(untold, NODES_A_REPORT))
         body = {
             "time_ms": time.time_ns() // 1_000_000,
             "ledger": {
-                "total": sum(accounts.values(), Counts()).to_dict(),
+                "total": total.to_dict(),
                 "nodes": [{"node": node, **counts.to_dict()} for node, counts in changed.items()],
             },
             "quarantine": [_told(entry) for entry in entries],
@@ -114,7 +121,7 @@ class Uplink:
         async with session.put(f"{self._base}/report", json=body) as answer:
             if answer.status >= 400:
                 raise CityError(f"the cloud answers {answer.status}: {(await answer.text())[:200]}")
-        self._told = accounts
+        self._told |= changed
         if entries:
             self._told_entry = entries[-1]["id"]
 

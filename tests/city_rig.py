@@ -22,8 +22,8 @@ from edge.model.node import Node, node_id
 from edge.model.quality import Clock
 from edge.outbox import OutboxConfig
 from edge.protocol.wire import Column
+from gateway.account import Counts
 from gateway.database import JournalError
-from gateway.ledger import Counts
 from gateway.statement import read_accounts
 
 CITYNEURON = Path(sys.executable).with_name("cityneuron")

@@ -8,10 +8,13 @@ from edge.model.node import Node, node_id
 from edge.model.quality import Clock
 from edge.protocol.topics import Leaf, parse_topic, topic
 from edge.protocol.wire import Ack, Birth, Column, Pack, decode_ack, encode_birth, encode_pack
+from gateway import quarantine
+from gateway.account import Accounts, Counts
 from gateway.arrival import Arrival
+from gateway.block import Block, Kept
 from gateway.commit import Committer
 from gateway.journal import Journal
-from gateway.ledger import Counts, Ledger, account
+from gateway.ledger import Ledger
 from gateway.roster import Roster
 
 NOW_S = 1_790_000_000.0
@@ -37,11 +40,12 @@ class Rig:
     """Committer, ledger and journal over one file; `now_s` is the clock."""
 
     def __init__(self, folder: Path, *nodes: str) -> None:
-        self.journal = Journal(folder / "journal.db")
+        self.now_s = NOW_S
+        self.journal = Journal(folder / "journal.db", lambda: self.now_s)
         self.ledger = Ledger()
         self.journal.load(self.ledger)
+        self.accounts = Accounts(self.ledger, self.journal.queued)
         self.roster = Roster(registered(name) for name in nodes)
-        self.now_s = NOW_S
         self.committer = Committer(self.journal, self.ledger, self.roster, lambda: self.now_s)
         self.source = FakeSource()
 
@@ -49,11 +53,20 @@ class Rig:
         await self.committer.take(list(arrivals), self.source)
 
     def counts(self, node: str) -> Counts:
-        found = account(self.ledger.committed(), self.ledger.strays, self.journal.queued)
-        return found.get(node, Counts())
+        return self.accounts.nodes().get(node, Counts())
 
     async def lines(self) -> list[str]:
-        return [line for block in await self.journal.peek(10**6) for line in block.lines]
+        blocks = await self.lend(10**6)
+        self.journal.give_back(blocks)
+        return [line for block in blocks for line in block.lines]
+
+    async def marked(self) -> list[Kept]:
+        """Return what is marked to be tried again."""
+        return await self.journal.run(lambda db: quarantine.marked(db, 1000))
+
+    async def lend(self, most_lines: int) -> list[Block]:
+        """Lend the oldest blocks at once; none when none waits."""
+        return await self.journal.run(lambda _: self.journal._lending.lend(False, most_lines, 10**9))
 
 
 def registered(name: str, kind: str = "water_level") -> Node:

@@ -93,7 +93,8 @@ KINDS: dict[str, Kind] = {
         Kind("hazmat", "safety", "Hazardous goods store", "危化品仓", 20, 60, "gas_lel_pct",
              ("gas_lel_pct", "temperature_c", "door_open", "battery_v")),
         Kind("gateway", "network", "Gateway", "网关", 21, 10, "queue_readings",
-             ("queue_readings", "quarantined_readings", "missing_readings", "backlog_age_s", "commit_ms")),
+             ("queue_readings", "quarantined_readings", "missing_readings", "backlog_age_s", "commit_ms",
+              "produced_readings", "stored_readings", "dropped_readings", "unaccounted_readings")),
     )
 }  # fmt: skip
 """Every node kind, by name."""

@@ -128,6 +128,13 @@ _ROWS: tuple[Quantity, ...] = (
     Quantity("battery_v", "Battery", "电池电压", "V", 2, 0, 60, 0.01, 2, 7 * _DAY, 0),
     Quantity("rssi_dbm", "Radio signal", "信号强度", "dBm", 0, -140, 20, 1, 60, 48 * _H, 0),
     # the gateway itself
+    Quantity("produced_readings", "Readings produced", "产生读数", "count", 0, 0, 1e15, 1, 1e9, None, 0,
+             *_COUNTER),
+    Quantity("stored_readings", "Readings stored", "入库读数", "count", 0, 0, 1e15, 1, 1e9, None, 0,
+             *_COUNTER),
+    Quantity("dropped_readings", "Readings dropped", "舍弃读数", "count", 0, 0, 1e15, 1, 1e9, None, 0),
+    Quantity("unaccounted_readings", "Readings unaccounted for", "去向不明读数", "count", 0, -1e15, 1e15, 1,
+             1e9, None, 0),
     Quantity("queue_readings", "Readings queued", "待发读数", "count", 0, 0, 1e12, 1, 1e9, None, 0),
     Quantity("quarantined_readings", "Readings quarantined", "隔离读数", "count", 0, 0, 1e12, 1, 1e9, None, 0,
              *_COUNTER),

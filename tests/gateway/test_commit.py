@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from edge.model.quality import Clock
 from edge.protocol.topics import Leaf, topic
 from edge.protocol.wire import Ack, Pack, decode_birth, encode_pack
+from gateway import journal, quarantine
+from gateway.account import Counts
 from gateway.arrival import Arrival
 from gateway.block import Quarantined
 from gateway.commit import NOBODY
 from gateway.database import JournalError
 from gateway.intake import Bad, Intake
 from gateway.journal import Change
-from gateway.ledger import Counts
 from gateway.statement import mark_for_retry
 
 
@@ -110,8 +111,10 @@ async def test_a_node_that_is_registered_after_its_birth_is_understood_from_then
 
 async def retry(rig: Rig) -> None:
     """Do what the gateway does every second."""
-    await rig.journal.retry_registered(lambda node: rig.roster.find(node) is not None)
-    await rig.committer.retake(await rig.journal.to_retry(100))
+    await rig.journal.write(
+        lambda db: quarantine.mark_registered(db, lambda node: rig.roster.find(node) is not None)
+    )
+    await rig.committer.retake(await rig.marked())
 
 
 async def test_what_came_before_the_registration_is_stored_after_it(tmp_path: Path) -> None:
@@ -143,7 +146,7 @@ async def test_an_entry_that_is_tried_in_vain_returns_once_and_is_not_tried_for_
     before = rig.counts("ys-07")
     await retry(rig)
     assert rig.counts("ys-07") == before == Counts(produced=3, queued=1, quarantined=2)
-    assert await rig.journal.to_retry(10) == []
+    assert await rig.marked() == []
     rig.journal.close()
     assert Rig(tmp_path, "ys-07").counts("ys-07") == before
 
@@ -166,15 +169,35 @@ async def test_a_registration_that_cannot_be_written_harms_its_node_alone(tmp_pa
     assert len(await rig.lines()) == 1
 
 
-async def test_news_goes_before_a_backlog(tmp_path: Path) -> None:
+async def test_news_has_a_lane_of_its_own_beside_a_backlog(tmp_path: Path) -> None:
     rig = Rig(tmp_path, "ys-07")
-    rig.journal._now = lambda: rig.now_s
     await rig.take(birth())
     for seq in range(50):
         await rig.take(replace(data("ys-07", seq, [0, seq, 2]), time_ms=NOW_MS - 60_000))
     await rig.take(data("ys-07", 50, [0, 50, 2]))
-    numbers = [block.manifest[0].first for block in await rig.journal.peek(10)]
-    assert numbers == [0, 1, 2, 3, 4, 5, 6, 7, 8, 50]
+    news, backlog = await rig.journal.news(10), await rig.journal.backlog(10)
+    assert [block.manifest[0].first for block in news] == [50]
+    assert [block.manifest[0].first for block in backlog] == list(range(10))
+    assert [block.manifest[0].first for block in await rig.journal.backlog(10)] == list(range(10, 20))
+
+
+async def test_both_lanes_share_news_that_one_request_cannot_take(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    await rig.take(birth())
+    for seq in range(20):
+        await rig.take(data("ys-07", seq, [0, seq, 2]))
+    backlog, news = await rig.journal.backlog(8), await rig.journal.news(8)
+    assert [block.manifest[0].first for block in backlog] == list(range(8))
+    assert [block.manifest[0].first for block in news] == list(range(12, 20))
+
+
+async def test_a_block_that_is_given_back_can_be_lent_again(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    await rig.take(birth(), data("ys-07", 0, [0, 1, 2]))
+    lent = await rig.journal.news(10)
+    assert await rig.lend(10) == []
+    rig.journal.give_back(lent)
+    assert [block.id for block in await rig.journal.news(10)] == [block.id for block in lent]
 
 
 @given(st.sampled_from([*Leaf, "data/x"]), st.binary(max_size=60) | st.just(birth().payload))
@@ -225,9 +248,12 @@ async def test_what_a_node_no_longer_has_is_missing_not_awaited(tmp_path: Path) 
     rig = Rig(tmp_path, "ys-07")
     await rig.take(birth(), data("ys-07", 0, [0, 1, 2]))
     await rig.take(birth(following=10, oldest=(1, 6)))
-    assert rig.counts("ys-07") == Counts(produced=10, queued=1 + 4, missing=5)
+    assert rig.counts("ys-07") == Counts(
+        produced=10, queued=1 + 4, missing=5, reasons={"missing_overwritten": 5}
+    )
     await rig.take(birth(boot=2, oldest=(2, 0)))
-    assert rig.counts("ys-07") == Counts(produced=10, queued=1, missing=9)
+    reasons = {"missing_overwritten": 5, "missing_restarted": 4}
+    assert rig.counts("ys-07") == Counts(produced=10, queued=1, missing=9, reasons=reasons)
     assert rig.source.sent[-1] == ("ys-07", Ack(2, 0))
 
 
@@ -238,11 +264,11 @@ async def test_a_failed_commit_changes_nothing_and_acknowledges_nothing(
     await rig.take(birth(), data("ys-07", 0, [0, 1, 2]))
     settled, sent = len(rig.source.settled), len(rig.source.sent)
 
-    def full(change: Change) -> int:
+    def full(db: sqlite3.Connection, change: Change) -> int:
         raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(rig.journal, "_write", full)
+        patch.setattr(journal, "_write", full)
         with pytest.raises(JournalError, match="disk is full"):
             await rig.take(data("ys-07", 1, [0, 1, 2]))
     assert rig.counts("ys-07") == Counts(produced=1, queued=1)
@@ -257,13 +283,13 @@ async def test_the_account_is_true_in_the_middle_of_a_commit(
     rig = Rig(tmp_path, "ys-07")
     await rig.take(birth(), data("ys-07", 0, [0, 1, 2]))
     seen: list[Counts] = []
-    write = rig.journal._write
+    write = journal._write
 
-    def look(change: Change) -> int | None:
+    def look(db: sqlite3.Connection, change: Change) -> int | None:
         seen.append(rig.counts("ys-07"))
-        return write(change)
+        return write(db, change)
 
-    monkeypatch.setattr(rig.journal, "_write", look)
+    monkeypatch.setattr(journal, "_write", look)
     await rig.take(data("ys-07", 1, [0, 1, 2]))
     assert seen == [Counts(produced=1, queued=1)]
     assert rig.counts("ys-07") == Counts(produced=2, queued=2)

@@ -87,8 +87,10 @@ class Custody(RuleBasedStateMachine):
         async def once() -> None:
             if self.rig.journal.drained.is_set():
                 return
-            blocks = await self.rig.journal.peek(lines)
-            if not away:
+            blocks = await self.rig.lend(lines)
+            if away:
+                self.rig.journal.give_back(blocks)
+            else:
                 await self.forwarder.deliver(blocks)
 
         self.do(once())
@@ -104,7 +106,7 @@ class Custody(RuleBasedStateMachine):
         self.do(self.again())
 
     async def again(self) -> None:
-        await self.rig.committer.retake(await self.rig.journal.to_retry(1000))
+        await self.rig.committer.retake(await self.rig.marked())
 
     @invariant()
     def every_reading_is_accounted_for(self) -> None:

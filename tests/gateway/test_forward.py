@@ -9,11 +9,11 @@ from gateway_rig import NOW_MS, NOW_S, Rig, birth, data
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.account import Counts
 from gateway.block import Block
 from gateway.database import JournalError
 from gateway.forward import ForwardConfig, Forwarder, bisect
 from gateway.journal import Outcome
-from gateway.ledger import Counts
 from gateway.sinks import SinkRejected, SinkUnavailable
 from gateway.statement import mark_for_retry
 
@@ -110,7 +110,7 @@ async def test_a_refused_line_is_stored_after_its_cause_was_mended(tmp_path: Pat
     await forward_all(rig, sink)
     sink.refuses = "\0"
     assert mark_for_retry(rig.journal.path, ids=[], reason="store_rejected") == 1
-    await rig.committer.retake(await rig.journal.to_retry(10))
+    await rig.committer.retake(await rig.marked())
     await forward_all(rig, sink)
     assert len(set(sink.stored)) == 2
     assert rig.counts("ys-07") == Counts(produced=2, stored=2)

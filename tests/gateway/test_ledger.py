@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from gateway.ledger import Counts, Ledger, Spans, account
+from gateway.account import Accounts, Counts
+from gateway.ledger import Drop, Ledger, Others, Spans
 
 SPAN = st.tuples(st.integers(0, 60), st.integers(1, 12))
 
@@ -24,6 +25,10 @@ def test_spans_are_a_set(added: list[tuple[int, int]], asked: tuple[int, int]) -
         assert members(spans) == model
         assert spans.edges == sorted(set(spans.edges))
     low, high = asked[0], asked[0] + asked[1]
+    without = Spans(spans.edges)
+    without.remove(low, high)
+    assert members(without) == model - set(range(low, high))
+    assert without.edges == sorted(set(without.edges))
     assert members(spans.holes(low, high)) == set(range(low, high)) - model
     assert spans.count(low, high) == len(set(range(low, high)) & model)
 
@@ -34,6 +39,8 @@ class LedgerModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.ledger = Ledger()
+        self.waiting: dict[str, int] = {}
+        self.accounts = Accounts(self.ledger, self.waiting)
         self.seen: dict[int, set[int]] = {}
         self.top: dict[int, int] = {}
         self.floor: dict[int, int] = {}
@@ -51,21 +58,41 @@ class LedgerModel(RuleBasedStateMachine):
         self.seen.setdefault(boot, set()).update(range(first, first + count))
         self.top[boot] = max(self.top.get(boot, 0), first + count)
 
-    @rule(boot=st.integers(1, 3), following=st.integers(0, 70), old=st.integers(0, 3), seq=st.integers(0, 70))
-    def birth(self, boot: int, following: int, old: int, seq: int) -> None:
+    @rule(
+        boot=st.integers(1, 3),
+        following=st.integers(0, 70),
+        old=st.integers(0, 3),
+        seq=st.integers(0, 70),
+        others=st.sampled_from(Others),
+    )
+    def birth(self, boot: int, following: int, old: int, seq: int, others: Others) -> None:
         """A birth tells how far the node is and what it can still send."""
-        self.ledger.announce("n", boot, following, (old, seq))
+        self.ledger.announce("n", boot, following, (old, seq), others)
         self.ledger.settle()
         self.top[boot] = max(self.top.get(boot, 0), following)
-        for known in self.top:
-            gone = self.top[known] if known < old else seq if known == old else 0
-            self.floor[known] = max(self.floor.get(known, 0), gone)
+        for known, top in self.top.items():
+            if old <= known <= boot:
+                self.floor[known] = seq if known == old else 0
+            elif others is Others.ALL_GONE or (others is Others.EARLIER_GONE and known < old):
+                self.floor[known] = max(self.floor.get(known, 0), top)
+
+    @rule(boot=st.integers(1, 3), span=SPAN)
+    def spoilt(self, boot: int, span: tuple[int, int]) -> None:
+        """Readings that had arrived are lost by the disk."""
+        gone = self.seen.get(boot, set()) & set(range(span[0], span[0] + span[1]))
+        for number in gone:
+            self.ledger.unclaim("n", boot, [(number, number + 1)])
+            self.floor[boot] = min(self.floor.get(boot, 0), number)
+        self.ledger.settle()
+        self.seen.get(boot, set()).difference_update(gone)
 
     @invariant()
     def every_reading_is_accounted_for(self) -> None:
         """What is seen waits in the journal here; the rest is awaited or missing."""
-        waiting = sum(len(seen) for seen in self.seen.values())
-        counts = account(self.ledger.streams.items(), {}, {"n": waiting}).get("n", Counts())
+        self.waiting["n"] = sum(len(seen) for seen in self.seen.values())
+        counts = self.accounts.total()
+        assert counts == self.accounts.nodes().get("n", Counts())
+        assert sum(counts.reasons.values()) == counts.missing
         assert counts.balanced
         assert counts.produced == sum(self.top.values())
         missing = 0
@@ -87,17 +114,71 @@ TestLedger = LedgerModel.TestCase
 
 
 def test_an_account_that_does_not_add_up_says_so() -> None:
-    ledger = Ledger()
+    ledger, waiting = Ledger(), {"n": 9}
+    accounts = Accounts(ledger, waiting)
     ledger.claim("n", 1, 0, 10)
-    lost = account(ledger.streams.items(), {}, {"n": 9})["n"]
-    assert not lost.balanced
+    ledger.settle()
+    assert not accounts.nodes()["n"].balanced
     ledger.settle_stored(("n", 1), ledger.stored_with(("n", 1), [(0, 1)]))
-    assert account(ledger.streams.items(), {}, {"n": 9})["n"].balanced
+    assert accounts.nodes()["n"].balanced
 
 
 def test_a_message_without_a_number_is_accounted_for_too() -> None:
     ledger = Ledger()
     ledger.count_quarantined("n", None, 1)
-    counts = account(ledger.streams.items(), ledger.strays, {})["n"]
+    counts = Accounts(ledger, {}).nodes()["n"]
     assert counts == Counts(produced=1, quarantined=1)
     assert counts.balanced
+
+
+def test_what_is_missing_and_dropped_says_why() -> None:
+    ledger = Ledger()
+    accounts = Accounts(ledger, {"n": 3})
+    ledger.claim("n", 1, 5, 5)
+    ledger.announce("n", 1, 12, (1, 4))  # the first four gave way to newer ones
+    ledger.announce("n", 2, 0, (2, 0))  # and the last two went with a restart, and number 4
+    ledger.settle()
+    ledger.count_dropped("n", 1, Drop.THINNED, 2)
+    counts = accounts.total()
+    assert counts.reasons == {"missing_overwritten": 4, "missing_restarted": 3, "dropped_thinned": 2}
+    assert (counts.missing, counts.dropped, counts.balanced) == (7, 2, True)
+
+
+def test_a_node_whose_boots_began_anew_speaks_for_all_its_boots() -> None:
+    ledger = Ledger()
+    ledger.announce("n", 70, 8, (70, 0))
+    ledger.announce("n", 10, 0, (10, 0), Others.ALL_GONE)
+    assert Accounts(ledger, {"n": 0}).total().missing == 0, "not before it is on disk"
+    ledger.settle()
+    assert Accounts(ledger, {"n": 0}).total().missing == 8
+
+
+def test_a_device_does_not_speak_for_another_of_the_same_name() -> None:
+    ledger = Ledger()
+    ledger.announce("n", 70, 8, (70, 0))
+    ledger.announce("n", 80, 0, (80, 0), Others.UNTOLD)
+    ledger.settle()
+    assert ledger.streams["n", 70].upto() == 0, "the first one has to send them still"
+
+
+def test_what_was_taken_for_gone_is_awaited_again_when_its_node_says_so() -> None:
+    ledger = Ledger()
+    ledger.announce("n", 70, 8, (70, 0))
+    ledger.announce("n", 80, 0, (80, 0))
+    assert ledger.streams["n", 70].missing() == 8
+    ledger.announce("n", 70, 8, (70, 2))
+    assert ledger.streams["n", 70].awaited() == [(2, 8)]
+
+
+def test_who_was_not_touched_keeps_the_very_account_of_last_time() -> None:
+    ledger = Ledger()
+    accounts = Accounts(ledger, {"a": 1, "b": 1})
+    for node in ("a", "b"):
+        ledger.claim(node, 1, 0, 1)
+    ledger.settle()
+    before = accounts.nodes()
+    ledger.claim("b", 1, 1, 1)
+    ledger.settle()
+    after = accounts.nodes()
+    assert after["a"] is before["a"]
+    assert after["b"] is not before["b"]
