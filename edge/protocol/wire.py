@@ -23,6 +23,8 @@ MAX_ROWS = 1_000
 MAX_COLUMNS = 64
 MAX_SEQ = 2**32 - 1
 MAX_BOOT = 2**53
+BOOT_STEP = 10_000
+"""A boot number is the count of starts times this, plus a random part: start 12 may be boot 120417."""
 MAX_VALUE = 2**53
 MAX_DECIMALS = 9
 MAX_TEXT = 64
