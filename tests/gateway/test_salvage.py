@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from gateway_rig import NOW_S, Rig, birth, data
 
+from gateway.database import JournalError
 from gateway.forward import ForwardConfig, Forwarder
 from gateway.ledger import Counts
+from gateway.statement import read_accounts
 
 NODES = ("node-a", "node-b", "node-c")
 READINGS = 120
@@ -134,3 +136,12 @@ async def test_a_block_whose_bytes_changed_is_never_sent(tmp_path: Path) -> None
     assert rig.counts("node-a") == Counts(produced=2, queued=2)
     assert rig.ledger.streams["node-a", 1].awaited() == [(0, 1)]
     assert all("level_m" in line for line in await rig.lines())
+
+
+async def test_the_account_of_a_journal_with_a_flipped_bit_is_refused_with_advice(tmp_path: Path) -> None:
+    await worked(tmp_path, Store())
+    with sqlite3.connect(tmp_path / "journal.db") as db:
+        db.execute("UPDATE block SET manifest = x'5b5b226e016f6465225d5d'")
+    db.close()
+    with pytest.raises(JournalError, match="damaged"):
+        read_accounts(tmp_path / "journal.db")
