@@ -219,13 +219,28 @@ def decode_death(payload: bytes) -> Death:
     return Death(_integer(boot, "boot", 0, MAX_BOOT))
 
 
+class _NoTags(dict[int, Any]):
+    """Decoders of CBOR tags, all of which refuse: numbers of a million bits, patterns, dates, loops."""
+
+    def __missing__(self, tag: int) -> Any:
+        raise ValueError(f"tag {tag} is not in the contract")
+
+
+_NO_TAGS = _NoTags()
+
+
 def _load(payload: bytes) -> Any:
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise WireError("too_long", f"{len(payload)} bytes, at most {MAX_PAYLOAD_BYTES}")
     stream = BytesIO(payload)
     try:
         decoder = cbor2.CBORDecoder(
-            stream, max_depth=5, allow_indefinite=False, allow_duplicate_keys=False, strict_hashable_types=True
+            stream,
+            max_depth=5,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+            strict_hashable_types=True,
+            semantic_decoders=_NO_TAGS,
         )
         body = decoder.decode()
     except (cbor2.CBORError, ValueError, TypeError, OverflowError) as error:
