@@ -14,7 +14,7 @@ from fuzz.mutation import changed_bytes, changed_value
 from fuzz.targets import Target
 
 MOST_SEEDS = 400
-_PARTICULAR = re.compile(r"""'.*'|".*"|U\+\w+|(?<!UTF-)\b[0-9]+\b""", re.DOTALL)
+_PARTICULAR = re.compile(r"""\S+(?= is out of range)|'.*'|".*"|U\+\w+|(?<!UTF-)\b[0-9]+\b""", re.DOTALL)
 """What tells one refusal from another of the same kind: numbers and what is quoted."""
 
 
