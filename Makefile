@@ -8,7 +8,7 @@ ARGS ?=
 BENCH ?= path
 export PYTHON
 
-.PHONY: help setup setup-run run test check format bench faults lock clean
+.PHONY: help setup setup-run run test check format bench faults fuzz lock clean
 
 help: ## List these commands
 	@echo "City Neuron (城市神经元)"
@@ -46,6 +46,9 @@ bench: setup ## Measure throughput, latency and recovery (BENCH=stores for anoth
 faults: setup ## Let 200 things go wrong on real servers, then audit every reading (ARGS="--faults 50 --seed 7")
 	@scripts/debian-packages
 	@PYTHONPATH=tests .venv/bin/python -m faults $(ARGS)
+
+fuzz: setup ## Throw a million hostile inputs at every decoder of bytes from outside (ARGS="--inputs 20000")
+	@PYTHONPATH=tests .venv/bin/python -m fuzz $(ARGS)
 
 lock: setup ## Resolve the dependencies anew (ARGS=--upgrade for newer ones)
 	@scripts/lock $(ARGS)

@@ -25,7 +25,7 @@ from rich.console import Console
 from cloud.app import Cloud
 from cloud.config import CloudConfig
 from cloud.config import StoreConfig as CloudStoreConfig
-from edge.boot import next_boot
+from edge.boot import next_boot, start_of
 from edge.broker import BrokerAddress
 from edge.folder import DataFolder, write_secret
 from edge.model.errors import CityError, ConfigError
@@ -125,7 +125,7 @@ async def _run(options: Options, console: Console) -> dict[str, Any]:
             async with Fleet(
                 city, BrokerAddress.parse(broker_url), boot=boot, config=FleetConfig(period_scale=0.1)
             ) as fleet:
-                if boot == 1:
+                if start_of(boot) == 1:
                     await fleet.remember(HISTORY_H * 3600, HISTORY_STEP_S)
                     await fleet.drain(DRAIN_S)
                 await fleet.connected(CONNECT_S)

@@ -44,7 +44,7 @@ class DataFolder:
 
     @property
     def boot(self) -> Path:
-        """The file with the last boot number of the simulated nodes."""
+        """The file with the count of starts of the simulated nodes."""
         return self.path / "fleet" / "boot"
 
     @property

@@ -36,6 +36,8 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         yield db
     except sqlite3.Error as error:
         raise JournalError(f"cannot read {path}: {error}") from None
+    except (ValueError, TypeError) as error:  # a manifest with a flipped bit is no JSON any more
+        raise JournalError(f"{path} is damaged: {error}", remedy="its gateway mends it at its start") from None
     finally:
         db.close()
 

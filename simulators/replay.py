@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 import zlib
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from edge.model.errors import ConfigError
 from edge.model.node import NodeId
 from edge.model.quality import Clock
 from edge.outbox import Counts, OutboxConfig
-from edge.protocol.wire import Column
+from edge.protocol.wire import BOOT_STEP, Column
 from simulators.rows import Fault, Reading, Recording, Survey, Tally, scaled
 
 HELD_ROWS = 8_000
@@ -86,7 +87,7 @@ class Replay:
             )
         self._recording = recording
         self._speed = speed
-        boot = int(time.time()) if boot is None else boot
+        boot = _own_boot() if boot is None else boot
         self._columns = {node: survey.columns(node) for node in survey.nodes}
         self._agents = {node: self._agent(survey, node, boot) for node in survey.nodes}
         self._last_ms: dict[NodeId, int] = {}
@@ -197,6 +198,11 @@ class Replay:
             (Link(group, broker, client_id=f"replay-{group[0].node.id}-{boot}", config=config), group)
             for group in groups
         ]
+
+
+def _own_boot() -> int:
+    """Return a boot that no other replay has: a recording keeps no count, so the time stands for it."""
+    return int(time.time()) * BOOT_STEP + secrets.randbelow(BOOT_STEP)
 
 
 def schema_of(columns: Sequence[Column]) -> int:

@@ -51,7 +51,7 @@ _BARE = re.compile(r"[^, \r\n]+")
 _STAMP = re.compile(r"[-0-9]*")
 _COMMENT = re.compile(r"#[^\x00-\x1f\x7f]*(?:\r?\n|\r?\Z)")
 _INT = re.compile(r"-?[0-9]+")
-_FLOAT = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_FLOAT = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _ESCAPED = {
     "measurement": re.compile(r"\\([ ,])"),
     "key": re.compile(r"\\([ ,=])"),
@@ -130,7 +130,7 @@ def _fast(line: str, factor: int) -> Point | None:
             return None
         fields.append((key, value))
     stamp = sections[2]
-    if not (stamp.isascii() and stamp.isdigit()):
+    if not (stamp.isascii() and stamp.isdigit() and len(stamp) < 20):
         return None
     time_ns = int(stamp) * factor
     return Point(*head, tuple(fields), time_ns) if time_ns <= _INT_HIGH else None

@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 
 from edge.model.errors import SeriesError
 from edge.model.quality import Clock, Flag
+from edge.protocol.wire import BOOT_STEP
 
 NS_PER_MS = 1_000_000
-_BOOT_STEP = 381_966  # 999,999 / phi^2: successive boots lie far apart
+_START_STEP = 381_966  # 999,999 / phi^2: successive starts lie far apart
 _INT64 = range(-(2**63), 2**63)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _MEASUREMENT_ESCAPES = str.maketrans({",": "\\,", " ": "\\ "})
@@ -64,7 +65,10 @@ def reading_time_ns(t_ms: int, boot: int, seq: int, clock: Clock) -> int:
     twice, within a boot or at every boot, and the store would merge the two: its readings carry a number
     below the millisecond that boot and seq give. It depends on the reading alone: writing again is harmless.
     """
-    return t_ms * NS_PER_MS + (0 if clock is Clock.SYNCED else 1 + (boot * _BOOT_STEP + seq) % 999_999)
+    if clock is Clock.SYNCED:
+        return t_ms * NS_PER_MS
+    start, random_part = divmod(boot, BOOT_STEP) if boot >= BOOT_STEP else (boot, 0)
+    return t_ms * NS_PER_MS + 1 + (start * _START_STEP + random_part // 10 + seq) % 999_999
 
 
 class SeriesWriter:

@@ -23,6 +23,8 @@ MAX_ROWS = 1_000
 MAX_COLUMNS = 64
 MAX_SEQ = 2**32 - 1
 MAX_BOOT = 2**53
+BOOT_STEP = 10_000
+"""A boot number is the count of starts times this, plus a random part: start 12 may be boot 120417."""
 MAX_VALUE = 2**53
 MAX_DECIMALS = 9
 MAX_TEXT = 64
@@ -217,13 +219,28 @@ def decode_death(payload: bytes) -> Death:
     return Death(_integer(boot, "boot", 0, MAX_BOOT))
 
 
+class _NoTags(dict[int, Any]):
+    """Decoders of CBOR tags, all of which refuse: numbers of a million bits, patterns, dates, loops."""
+
+    def __missing__(self, tag: int) -> Any:
+        raise ValueError(f"tag {tag} is not in the contract")
+
+
+_NO_TAGS = _NoTags()
+
+
 def _load(payload: bytes) -> Any:
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise WireError("too_long", f"{len(payload)} bytes, at most {MAX_PAYLOAD_BYTES}")
     stream = BytesIO(payload)
     try:
         decoder = cbor2.CBORDecoder(
-            stream, max_depth=5, allow_indefinite=False, allow_duplicate_keys=False, strict_hashable_types=True
+            stream,
+            max_depth=5,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+            strict_hashable_types=True,
+            semantic_decoders=_NO_TAGS,
         )
         body = decoder.decode()
     except (cbor2.CBORError, ValueError, TypeError, OverflowError) as error:

@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 from edge import cli
 from edge.agent import SystemTime
 from edge.board import BoardTime, FileSampler, FileSensor, board_serial, load_board
-from edge.boot import next_boot
 from edge.broker import BrokerAddress
 from edge.model.errors import ConfigError, IdentityError
 from edge.model.quality import Clock
@@ -128,19 +127,6 @@ def test_the_command_explains_itself() -> None:
         "agent.sample.toml"
         in CliRunner().invoke(app, ["agent", "run", "--help"], env={"COLUMNS": "200"}).output
     )
-
-
-def test_boots_go_up_and_survive(tmp_path: Path) -> None:
-    path = tmp_path / "fleet" / "boot"
-    assert [next_boot(path) for _ in range(3)] == [1, 2, 3]
-    assert path.read_text(encoding="ascii") == "3\n"
-
-
-def test_a_damaged_boot_file_is_one_line_of_advice(tmp_path: Path) -> None:
-    path = tmp_path / "boot"
-    path.write_text("x", encoding="ascii")
-    with pytest.raises(ConfigError, match="no boot number"):
-        next_boot(path)
 
 
 @pytest.mark.parametrize(

@@ -179,3 +179,16 @@ def test_a_time_that_does_not_fit_is_refused_on_both_paths() -> None:
     for body in ("a b=1 9223372036854775807", "a  b=1 9223372036854775807"):
         with pytest.raises(LineError, match="out of range"):
             parse_lines(body, precision="s")
+
+
+@pytest.mark.parametrize(
+    "line", ["m f=1 " + "1" * 5_000, "m f=" + "1" * 5_000 + "i 1", "m f=1u " + "-" + "1" * 5_000]
+)
+def test_a_number_of_thousands_of_digits_is_refused(line: str) -> None:
+    with pytest.raises(LineError):
+        parse_lines(line)
+
+
+def test_a_number_of_a_million_digits_that_is_none_is_refused_at_once() -> None:
+    with pytest.raises(LineError, match="is no number"):
+        parse_lines("m f=" + "1" * 1_000_000 + "x 1")

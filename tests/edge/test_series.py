@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import math
+import random
 from pathlib import Path
 from typing import Any
 
@@ -119,3 +120,11 @@ def test_readings_of_one_millisecond_do_not_collapse_when_the_clock_is_in_doubt(
     assert len(times) == len(numbers)
     assert {time // 1_000_000 for time in times} == {1_760_000_000_123}
     assert 1_760_000_000_123_000_000 not in times
+
+
+def test_nor_do_those_of_many_starts_with_their_random_parts() -> None:
+    chance = random.Random(1)
+    boots = [start * 10_000 + chance.randrange(10_000) for start in range(1, 200)]
+    numbers = [(boot, seq) for boot in boots for seq in range(1000)]
+    times = {reading_time_ns(1_760_000_000_123, boot, seq, Clock.UNKNOWN) for boot, seq in numbers}
+    assert len(times) == len(numbers)

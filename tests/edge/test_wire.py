@@ -124,6 +124,22 @@ def test_a_serial_number_is_printable_text(serial: Any) -> None:
         wire.decode_birth(cbor2.dumps({**cbor2.loads(bytes.fromhex(birth)), "sn": serial}))
 
 
+@pytest.mark.parametrize(
+    "tagged", ["c25907d0" + "ff" * 2000, "c100", "d81c81d81d00", "d8236128", "d9d9f701", "da0001000001"]
+)
+def test_cbor_tags_are_refused_in_every_place(tagged: str) -> None:
+    value = bytes.fromhex(tagged)
+    for payload in (
+        value,
+        b"\x87\x01" + value + b"\x01\x00\x00\x00\x81\x82\x00\x01",
+        b"\x87\x01\x01\x01\x00\x00\x00\x81\x82\x00" + value,
+    ):
+        with pytest.raises(WireError, match="semantic tag"):
+            wire.decode_pack(payload)
+    with pytest.raises(WireError, match="semantic tag"):
+        wire.decode_death(b"\x82\x01" + value)
+
+
 def test_bytes_after_the_end_are_refused() -> None:
     payload = wire.encode_death(Death(1))
     with pytest.raises(WireError, match="1 bytes follow"):

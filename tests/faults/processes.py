@@ -139,6 +139,7 @@ class ProducerProcess:
             "readings_per_s": load.readings_per_s, "port": port,
         }  # fmt: skip
         self._process: asyncio.subprocess.Process | None = None
+        self._boot = 0
 
     async def start(self, **more: Any) -> None:
         """Boot; return when every link has met the broker, or when that takes too long."""
@@ -147,12 +148,12 @@ class ProducerProcess:
                 sys.executable, "-m", "faults.producer", json.dumps({**self._order, **more}),
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=ENVIRONMENT,
             )  # fmt: skip
-        await self.order("greet")
+        self._boot = (await self.order("greet"))["boot"]
 
     async def cut_power(self) -> None:
         """SIGKILL: whatever was in RAM is gone."""
         if self._process is not None:
-            self.cuts.add(int((self.folder / "boot").read_text()))
+            self.cuts.add(self._boot)
             self._process.kill()
             await self._process.wait()
             self._process = None

@@ -179,9 +179,9 @@ async def start_node(
     """Call with a node id, and settings to change, to start a stage station; it ends with the test."""
     nodes: list[tuple[Node, asyncio.Task[None]]] = []
 
-    async def start(name: str, **changes: Any) -> Node:
-        home = tmp_path / name
-        home.mkdir(exist_ok=True)
+    async def start(name: str, *, serial: str = "e661640843325d2b", home: str = "", **changes: Any) -> Node:
+        flash = tmp_path / (home or name)
+        flash.mkdir(exist_ok=True)
         settings = {
             "node": name,
             "kind": "water_level",
@@ -195,10 +195,10 @@ async def start_node(
             ],
             **changes,
         }
-        (home / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+        (flash / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
         process = await asyncio.create_subprocess_exec(
             *micropython.command("run_node.py"),
-            env=micropython.environment(CITYNEURON_HOME=str(home)),
+            env=micropython.environment(CITYNEURON_HOME=str(flash), CITYNEURON_SERIAL=serial),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

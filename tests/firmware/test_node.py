@@ -11,6 +11,7 @@ import aiomqtt
 import servers
 from peer import Peer
 
+from edge.boot import start_of
 from edge.protocol.topics import Leaf, topic
 from edge.protocol.wire import Ack, encode_ack
 
@@ -32,8 +33,9 @@ async def test_a_node_announces_itself_and_its_outbox_empties(start_node: StartN
         ("level_m", 3),
         ("water_temperature_c", 2),
     ]
-    assert (birth.kind, birth.boot, birth.hardware, birth.period_s) == ("water_level", 1, "unix", 0.05)
-    assert peer.numbers("stage-0001")[:30] == [(1, seq) for seq in range(30)]
+    assert (birth.kind, birth.hardware, birth.period_s) == ("water_level", "unix", 0.05)
+    assert (start_of(birth.boot), birth.serial) == (1, "e661640843325d2b")
+    assert peer.numbers("stage-0001")[:30] == [(birth.boot, seq) for seq in range(30)]
     assert peer.faults == [] and node.dropped == 0
     for t_ms, clock, (level_mm, water_centidegrees) in peer.rows.values():
         assert clock in (0, 1) and t_ms > 1_763_683_200_000
@@ -95,7 +97,7 @@ async def test_exactly_the_readings_asked_for_again_are_sent_again(
     before = peer.copies
 
     async with aiomqtt.Client(mosquitto.host, mosquitto.port) as client:
-        again = Ack(1, 0, ((3, 5), (8, 8)))
+        again = Ack(peer.births["stage-0010"].boot, 0, ((3, 5), (8, 8)))
         await client.publish(topic("stage-0010", Leaf.ACK), encode_ack(again), qos=1)
     await peer.until(lambda: peer.copies >= before + 4)
     produced = node.produced
@@ -114,27 +116,52 @@ async def test_a_full_outbox_drops_the_oldest_and_says_so(
     await peer.until(lambda: "stage-0005" in peer.births and len(peer.numbers("stage-0005")) >= 10)
 
     boot, oldest = peer.births["stage-0005"].oldest
-    assert boot == 1 and oldest >= 20
+    assert start_of(boot) == 1 and oldest >= 20
     assert peer.numbers("stage-0005")[0][1] >= 20
 
 
 async def test_a_power_cut_speaks_the_will_and_begins_a_new_boot(start_node: StartNode, peer: Peer) -> None:
     node = await start_node("stage-0006")
     await node.until(lambda: node.acknowledged >= 5)
+    first = peer.births["stage-0006"].boot
     node.cut_power()
-    await peer.until(lambda: ("stage-0006", 1) in peer.deaths)
+    await peer.until(lambda: ("stage-0006", first) in peer.deaths)
 
     again = await start_node("stage-0006")
     await again.until(lambda: again.acknowledged >= 5)
-    assert peer.births["stage-0006"].boot == 2
-    assert (2, 0) in peer.numbers("stage-0006")
+    second = peer.births["stage-0006"].boot
+    assert (start_of(first), start_of(second)) == (1, 2)
+    assert (second, 0) in peer.numbers("stage-0006")
+
+
+async def test_damaged_counts_of_starts_do_not_keep_a_node_from_working(
+    start_node: StartNode, peer: Peer, tmp_path: Path
+) -> None:
+    (tmp_path / "stage-0011").mkdir()
+    for name in ("boot", "boot.2"):
+        (tmp_path / "stage-0011" / name).write_bytes(b"\xff\x00")
+    node = await start_node("stage-0011")
+    await node.until(lambda: node.acknowledged >= 5)
+    assert start_of(peer.births["stage-0011"].boot) == 1
+    assert sum("holds no count of starts" in line for line in node.lines) == 2
+
+
+async def test_two_devices_of_one_node_id_are_both_heard_and_kept_apart(
+    start_node: StartNode, peer: Peer
+) -> None:
+    twins = [await start_node("stage-0012", serial=serial, home=serial) for serial in ("twin-a", "twin-b")]
+    for twin in twins:
+        await twin.until(lambda twin=twin: twin.acknowledged >= 20)
+    boots = {boot for boot, _ in peer.numbers("stage-0012")}
+    assert len(boots) == 2
+    assert not [line for twin in twins for line in twin.lines if "hung up" in line]
 
 
 async def test_six_quantities_of_a_mains_meter_arrive(start_node: StartNode, peer: Peer) -> None:
     node = await start_node("lamp-0001", kind="power_meter", sensors=[{"driver": "pzem004t", "bus": "pzem"}])
     await node.until(lambda: node.acknowledged >= 5)
 
-    t_ms_clock_values = peer.rows["lamp-0001", 1, 0]
+    t_ms_clock_values = peer.rows["lamp-0001", peer.births["lamp-0001"].boot, 0]
     assert t_ms_clock_values[2][1:] == (500, 1140, 2, 500, 99)
     assert len(peer.columns("lamp-0001")) == 6
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import servers
+from fuzz.run import mutation
+from fuzz.targets import TARGETS
 
 if TYPE_CHECKING:
     from conftest import MicroPython
 
 FIRMWARE = servers.PROJECT / "firmware"
 VECTORS = servers.PROJECT / "tests" / "vectors" / "native.json"
+LARGEST_MESSAGE_BYTES = 1_000  # the node's link takes no longer packet
 DRIVER_VECTORS = Path(__file__).with_name("driver_vectors.json")
 
 
@@ -49,6 +53,21 @@ def test_malformed_cbor_is_refused_and_never_ends_the_node(
     (tmp_path / "hostile").write_text("\n".join(payloads), encoding="utf-8")
 
     assert micropython.run("check_hostile.py", tmp_path / "hostile") == [f"refused {len(payloads)}"]
+
+
+def test_the_node_takes_exactly_the_acknowledgements_that_the_gateway_could_say(
+    micropython: MicroPython, tmp_path: Path
+) -> None:
+    target, chance = next(target for target in TARGETS if target.name == "ack"), random.Random(1)
+    payloads = [*target.seeds, *(mutation(target, target.seeds, chance) for _ in range(10_000))]
+    payloads = [payload for payload in payloads if len(payload) <= LARGEST_MESSAGE_BYTES]
+    (tmp_path / "hostile").write_text("\n".join(payload.hex() for payload in payloads), encoding="utf-8")
+
+    taken = [number for number, payload in enumerate(payloads) if target.judge(payload) == "accepted"]
+
+    lines = micropython.run("check_hostile.py", tmp_path / "hostile")
+    assert lines == [*(f"read {number}" for number in taken), f"refused {len(payloads) - len(taken)}"]
+    assert len(taken) > 300
 
 
 def test_a_pack_takes_little_room_and_little_heap(micropython: MicroPython) -> None:

@@ -14,7 +14,7 @@ BUILD_TIME_MS = 1_763_683_200_000  # no reading is older than the firmware: 2025
 def build(board, log):
     """Return the Node of a board. Counts the start. Raises SettingsError."""
     chosen = settings.load(board.path("settings.json"))
-    boot = settings.next_boot(board.path("boot"))
+    boot = settings.next_boot(board.path("boot"), log)
     floor_ms = max(BUILD_TIME_MS, settings.read_number(board.path("time")))
     clock = Clock(board.ticks_ms, board.ticks_diff, floor_ms)
     board.configure(chosen)

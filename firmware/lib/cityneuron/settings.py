@@ -28,6 +28,8 @@ _LIMITS = {
     "keep_alive_s": (5, 3_600),
     "ack_timeout_s": (1, 3_600),
 }
+_BOOT_STEP = 10_000
+_MOST_STARTS = 100_000_000_000  # what is above is no count of ours
 
 
 class Settings:
@@ -82,8 +84,31 @@ def keep_number(path, number):
     os.rename(path + ".new", path)
 
 
-def next_boot(path):
-    """Count this start; boots begin at 1 and never repeat."""
-    boot = read_number(path) + 1
-    keep_number(path, boot)
-    return boot
+def next_boot(path, log):
+    """Count this start on flash and return its number, which no other start has.
+
+    The count stands in two files that are written in turn: a torn write leaves the start before. Four random
+    digits follow it (start 12 may be boot 120417), which keep two starts apart that had to take one count.
+    """
+    files = (path, path + ".2")
+    counts = [_starts(file, log) for file in files]
+    start = max(counts) + 1
+    try:
+        keep_number(files[counts.index(min(counts))], start)
+    except OSError as error:
+        log("start %d could not be counted on flash: %s" % (start, error))
+    return start * _BOOT_STEP + int.from_bytes(os.urandom(4), "big") % _BOOT_STEP
+
+
+def _starts(path, log):
+    try:
+        with open(path) as file:
+            starts = int(file.read())
+    except OSError:
+        return 0  # not yet written
+    except ValueError:
+        starts = 0
+    if 0 < starts < _MOST_STARTS:
+        return starts
+    log("%s holds no count of starts" % path)
+    return 0
