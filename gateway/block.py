@@ -4,30 +4,40 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """Consecutive readings of one stream, a line each, in the order of the block's lines."""
 
     node: str
     boot: int
     first: int
-    count: int
+    readings: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Block:
-    """Lines to forward. `oldest_ms` is when the first of them arrived.
+    """Lines to forward, ready to send. `oldest_ms` is when the first of them arrived.
 
     `times_ms` are event times, 0 where it is not live: in memory only, to tell how long a reading took.
     """
 
     id: int
-    lines: list[str]
+    body: bytes
     manifest: list[Entry]
     oldest_ms: int
     times_ms: list[int] = field(default_factory=list)
+
+    @property
+    def lines(self) -> list[bytes]:
+        """The lines one by one."""
+        return self.body.split(b"\n")
+
+    @property
+    def readings(self) -> int:
+        """How many lines there are."""
+        return sum(entry.readings for entry in self.manifest)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +67,7 @@ class Kept(Quarantined):
 
 def manifest_bytes(manifest: list[Entry]) -> bytes:
     """Return the manifest as it is stored."""
-    return json.dumps([[e.node, e.boot, e.first, e.count] for e in manifest], separators=(",", ":")).encode()
+    return json.dumps(manifest, separators=(",", ":")).encode()
 
 
 def manifest_from(data: bytes) -> list[Entry]:

@@ -48,7 +48,7 @@ def read_books(db: sqlite3.Connection, ledger: Ledger | None = None) -> Books:
     books.mended = reconcile(books.ledger, manifests, kept.fetchall())
     for manifest in manifests:
         for entry in manifest:
-            books.queued[entry.node] = books.queued.get(entry.node, 0) + entry.count
+            books.queued[entry.node] = books.queued.get(entry.node, 0) + entry.readings
     return books
 
 
@@ -62,14 +62,8 @@ def write_mended(db: sqlite3.Connection, books: Books) -> None:
             "INSERT INTO stream (node, boot, top, floor, overwritten, seen, seen_crc, stored, stored_crc,"
             " quarantined, drops) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                *key,
-                stream.top,
-                stream.floor,
-                stream.overwritten,
-                str(stream.seen),
-                stream_crc(key, stream),
-                str(stream.stored),
-                stored_crc(key, stream.stored),
+                *seen_row(key, stream),
+                *stored_row(key, stream.stored)[:2],
                 stream.quarantined,
                 drops_text(stream.drops),
             ),
@@ -86,13 +80,13 @@ def read_streams(db: sqlite3.Connection) -> Iterator[tuple[StreamKey, Stream]]:
         key = (node, boot)
         try:
             stream = Stream(top, floor, overwritten, Spans.parse(seen), Spans(), quarantined, drops_from(drops))
-            if stream_crc(key, stream) != seen_crc:
+            if _seen_crc(key, stream, seen) != seen_crc:
                 raise ValueError("checksum")
         except (ValueError, TypeError, AttributeError):
             stream = Stream(quarantined=quarantined if type(quarantined) is int else 0)
         try:
             known = Spans.parse(stored)
-            if not stored or stored_crc(key, known) == its_crc:
+            if not stored or _stored_crc(key, stored) == its_crc:
                 stream.stored = known
         except (ValueError, TypeError, AttributeError):
             pass  # the store is asked to merge these readings once more
@@ -118,7 +112,7 @@ def reconcile(
     for manifest in manifests:
         for entry in manifest:
             key = (entry.node, entry.boot)
-            waiting[key] = waiting.get(key, 0) + entry.count
+            waiting[key] = waiting.get(key, 0) + entry.readings
     kept: dict[StreamKey, list[tuple[int, int]]] = {}
     for node, boot, seq, readings in quarantined:
         kept.setdefault((node, boot), []).append((seq, readings))
@@ -131,7 +125,7 @@ def reconcile(
             continue
         before = stream.seen.count()
         seen = Spans(stream.stored.edges)
-        spans = [(e.first, e.first + e.count) for m in manifests for e in m if (e.node, e.boot) == key]
+        spans = [(e.first, e.first + e.readings) for m in manifests for e in m if (e.node, e.boot) == key]
         spans += [(seq, seq + count) for seq, count in kept.get(key, ())]
         for first, end in spans:
             seen.add(first, end)
@@ -148,14 +142,25 @@ def block_crc(manifest_crc: int, lines: bytes) -> int:
     return zlib.crc32(lines, manifest_crc)
 
 
-def stream_crc(key: StreamKey, stream: Stream) -> int:
-    """Return the checksum of what a stream has seen."""
+def seen_row(key: StreamKey, stream: Stream) -> tuple[str, int, int, int, int, str, int]:
+    """Return what a stream has seen as its row has it, the checksum last."""
+    seen = str(stream.seen)
+    crc = _seen_crc(key, stream, seen)
+    return (*key, stream.top, stream.floor, stream.overwritten, seen, crc)
+
+
+def stored_row(key: StreamKey, stored: Spans) -> tuple[str, int, str, int]:
+    """Return what the store has of a stream, its checksum, and the key."""
+    text = str(stored)
+    return (text, _stored_crc(key, text), *key)
+
+
+def _seen_crc(key: StreamKey, stream: Stream, seen: str) -> int:
     overwritten = f",{stream.overwritten}" if stream.overwritten else ""
-    return zlib.crc32(f"{key[0]},{key[1]},{stream.top},{stream.floor}{overwritten};{stream.seen}".encode())
+    return zlib.crc32(f"{key[0]},{key[1]},{stream.top},{stream.floor}{overwritten};{seen}".encode())
 
 
-def stored_crc(key: StreamKey, stored: Spans) -> int:
-    """Return the checksum of what the store has of a stream."""
+def _stored_crc(key: StreamKey, stored: str) -> int:
     return zlib.crc32(f"{key[0]},{key[1]};{stored}".encode())
 
 

@@ -1,13 +1,14 @@
 """The hot path: a clean reading becomes its line in one compiled function a schema.
 
 Nearly every reading has all its values, each an integer within its range, and a trusted clock. For those a
-function is generated once a birth; whatever else comes, it returns None and intake.py looks closer. What is
+function is generated once a schema; whatever else comes, it returns None and intake.py looks closer. What is
 compiled is our own text: names come from the catalogue, tags are escaped and passed in, never pasted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import lru_cache
 from math import ceil, floor
 from typing import Any
 
@@ -15,12 +16,16 @@ from edge.model.quantities import QUANTITIES
 from edge.protocol.series import escape_key
 from edge.protocol.wire import MAX_VALUE, Column
 
-Clean = Callable[[Any, int, int, int], str | None]
-"""(row, t0_ms, earliest_ms, latest_ms) -> line or None; other shapes raise TypeError or ValueError."""
+Clean = Callable[[Any, str, int, int, int], str | None]
+"""(row, head, t0_ms, earliest_ms, latest_ms) -> line or None; other shapes raise TypeError or ValueError.
+
+`head` is what the lines of a node begin with.
+"""
 
 
-def compile_clean(head: str, columns: Sequence[Column]) -> Clean:
-    """Return the function for readings with these columns whose lines begin with `head`."""
+@lru_cache(maxsize=4096)
+def compile_clean(columns: tuple[Column, ...]) -> Clean:
+    """Return the function for readings with these columns: one for all nodes of a schema."""
     names = [f"v{index}" for index in range(len(columns))]
     checks, fields = [], []
     for name, column in zip(names, columns, strict=True):
@@ -30,15 +35,15 @@ def compile_clean(head: str, columns: Sequence[Column]) -> Clean:
         checks.append(f"type({name}) is int and {low} <= {name} <= {high}")
         fields.append(f"{escape_key(column.quantity)}={{{name} / {scale}!r}}")
     source = (
-        "def clean(row, t0_ms, earliest_ms, latest_ms):\n"
+        "def clean(row, head, t0_ms, earliest_ms, latest_ms):\n"
         f"    dt_ms, {', '.join(names)} = row\n"
         f"    if type(dt_ms) is int and {' and '.join(checks)}:\n"
         "        t_ms = t0_ms + dt_ms\n"
         "        if earliest_ms <= t_ms <= latest_ms:\n"
-        f"            return f'{{head}}{','.join(fields)} {{t_ms}}000000'\n"
+        f"            return f'{{head}} {','.join(fields)} {{t_ms}}000000'\n"
         "    return None\n"
     )
-    space: dict[str, Any] = {"head": f"{head} "}
+    space: dict[str, Any] = {}
     exec(source, space)
     found: Clean = space["clean"]
     return found

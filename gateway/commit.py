@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import cbor2
 
@@ -15,6 +17,7 @@ from edge.protocol.topics import Leaf, parse_topic, topic
 from edge.protocol.wire import (
     Ack,
     Birth,
+    Column,
     Pack,
     decode_birth,
     decode_death,
@@ -52,6 +55,7 @@ class Committer:
         self._roster = roster
         self._now = now
         self._births: dict[tuple[str, int], Birth] = {}
+        self._columns: dict[tuple[Column, ...], tuple[Column, ...]] = {}
         self._intakes: dict[tuple[str, int], Intake] = {}
         self._asking: dict[StreamKey, tuple[float, float]] = {}  # when to ask (again), and the wait before
         self._lock = asyncio.Lock()
@@ -59,7 +63,7 @@ class Committer:
         self.identities = Identities()
         for payload in journal.births():
             with contextlib.suppress(WireError):  # damaged on the disk: the node says it again
-                birth = decode_birth(payload)
+                birth = self._shared(decode_birth(payload))
                 self._births[birth.node, birth.schema] = birth
                 self.identities.begin(birth)
 
@@ -90,7 +94,7 @@ class Committer:
             change = Change(spoilt=blocks)
             for block in blocks:
                 for entry in block.manifest:
-                    self._ledger.unclaim(entry.node, entry.boot, [(entry.first, entry.first + entry.count)])
+                    self._ledger.unclaim(entry.node, entry.boot, [(entry.first, entry.first + entry.readings)])
             await self._commit(change)
 
     async def settle_disputes(self) -> None:
@@ -236,9 +240,20 @@ class Committer:
         if self._births.get(key) == birth or (most is not None and len(self._births) >= most):
             return False
         change.births.append((*key, payload))
-        self._births[key] = birth
+        self._births[key] = self._shared(birth)
         self._intakes.pop(key, None)
         return True
+
+    def _shared(self, birth: Birth) -> Birth:
+        """Return a birth whose columns and words are those of all nodes of its make: a city has many nodes."""
+        columns = self._columns.setdefault(birth.columns, birth.columns)
+        return replace(
+            birth,
+            columns=columns,
+            kind=sys.intern(birth.kind),
+            firmware=sys.intern(birth.firmware),
+            hardware=sys.intern(birth.hardware),
+        )
 
     def _death(self, node: str, boot: int, change: Change) -> None:
         if self.alive.get(node) == boot:  # a will of an older boot says nothing

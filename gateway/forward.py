@@ -72,17 +72,22 @@ class Forwarder:
 
         The release follows the write: a crash repeats, never loses.
         """
-        lines = [line for block in blocks for line in block.lines]
-        aged = self._aged(lines)
-        kept = [index for index in range(len(lines)) if index not in aged] if aged else range(len(lines))
-        found = await self._write([lines[index] for index in kept]) if kept else {}
-        refused = aged | {kept[index]: ("store_rejected", words) for index, words in found.items()}
+        body = b"\n".join([block.body for block in blocks])
+        refused = self._aged(body)
+        if refused:
+            lines = body.split(b"\n")
+            kept = [index for index in range(len(lines)) if index not in refused]
+            body = b"\n".join([lines[index] for index in kept])
+        else:
+            kept = []
+        for index, words in (await self._write(body) if body else {}).items():
+            refused[kept[index] if kept else index] = ("store_rejected", words)
         async with self._releasing:  # both lanes may have readings of one stream
             outcome = self._outcome(blocks, refused)
             await self._release(blocks, outcome)
             self._count(blocks, outcome)
 
-    def _aged(self, lines: list[str]) -> dict[int, tuple[str, str]]:
+    def _aged(self, body: bytes) -> dict[int, tuple[str, str]]:
         """Return the lines that lie before the store's retention: it would answer 204 and drop them unseen."""
         if not self._config.retention_days:
             return {}
@@ -90,16 +95,16 @@ class Forwarder:
         words = f"older than the {self._config.retention_days:g} days that the store keeps"
         return {
             index: ("beyond_retention", words)
-            for index, line in enumerate(lines)
-            if int(line[line.rindex(" ") + 1 :]) < limit_ns
+            for index, line in enumerate(body.split(b"\n"))
+            if int(line[line.rindex(b" ") + 1 :]) < limit_ns
         }
 
-    async def _write(self, lines: list[str]) -> dict[int, str]:
+    async def _write(self, body: bytes) -> dict[int, str]:
         """Write all lines, waiting out the store's absence; return the refused ones with the store's words."""
         delay_s = self._config.retry_delay_s
         while True:
             try:
-                refused = await bisect(self._sink, lines)
+                refused = await bisect(self._sink, body)
             except SinkUnavailable as error:
                 if not self.trouble:
                     log.warning("%s; readings wait in the journal", error)
@@ -133,30 +138,30 @@ class Forwarder:
         spans: dict[StreamKey, list[Span]] = {}
         at = 0
         for block in blocks:
-            block_start = at
+            block_start, lines = at, block.lines if refused else []
             for entry in block.manifest:
                 stored = spans.setdefault((entry.node, entry.boot), [])
                 start = entry.first
-                for seq in range(entry.first, entry.first + entry.count) if refused else ():
+                for seq in range(entry.first, entry.first + entry.readings) if refused else ():
                     index = at + seq - entry.first
                     if index in refused:
                         stored.append((start, seq))
                         start = seq + 1
-                        line = block.lines[index - block_start]
+                        line = lines[index - block_start]
                         outcome.quarantined.append(self._refusal(entry, seq, line, *refused[index]))
-                stored.append((start, entry.first + entry.count))
-                at += entry.count
+                stored.append((start, entry.first + entry.readings))
+                at += entry.readings
         outcome.stored = {key: self._ledger.stored_with(key, found) for key, found in spans.items()}
         return outcome
 
-    def _refusal(self, entry: Entry, seq: int, line: str, reason: str, detail: str) -> Quarantined:
+    def _refusal(self, entry: Entry, seq: int, line: bytes, reason: str, detail: str) -> Quarantined:
         return Quarantined(
             time_ms=round(self._now() * 1000),
             node=entry.node,
             reason=reason,
             detail=detail,
             topic="",
-            payload=line.encode(),
+            payload=line,
             boot=entry.boot,
             seq=seq,
         )
@@ -171,19 +176,21 @@ class Forwarder:
             self.latencies_s.extend(now_s - t_ms / 1000 for t_ms in block.times_ms if t_ms)
 
 
-async def bisect(sink: Sink, lines: list[str]) -> dict[int, str]:
-    """Write the lines; return the index and the store's words of each that it refuses.
+async def bisect(sink: Sink, body: bytes) -> dict[int, str]:
+    """Write lines; return the index and the store's words of each that it refuses.
 
     One bad line among n costs at most 2 log2(n) + 1 requests. Lines already stored may be written again:
     the store merges them.
     """
     refused: dict[int, str] = {}
-    spans = [(0, len(lines))]
+    lines: list[bytes] = []
+    spans = [(0, body.count(b"\n") + 1)]
     while spans:
         first, end = spans.pop()
         try:
-            await sink.write(lines[first:end])
+            await sink.write(b"\n".join(lines[first:end]) if lines else body)
         except SinkRejected as error:
+            lines = lines or body.split(b"\n")
             if end - first == 1:
                 refused[first] = error.message
             else:

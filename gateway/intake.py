@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from edge.model.errors import WireError
@@ -10,10 +11,10 @@ from edge.model.kinds import KINDS
 from edge.model.node import Node
 from edge.model.quality import Clock
 from edge.model.quantities import QUANTITIES
-from edge.protocol.series import SeriesWriter, reading_time_ns
-from edge.protocol.wire import Birth, Pack, row_fault
+from edge.protocol.series import SeriesWriter, reading_time_ns, series_head
+from edge.protocol.wire import Birth, Column, Pack, row_fault
 from gateway.clean import compile_clean
-from gateway.stages.gross_range import gross_range
+from gateway.stages.gross_range import Stage, gross_range
 
 EARLIEST_MS = 1_262_304_000_000  # 2010-01-01: clocks without a battery wake in 1970 or 2000
 AHEAD_MS = 86_400_000
@@ -31,27 +32,27 @@ class Bad:
 
 
 class Intake:
-    """Turns packs of one (node, schema) into lines."""
+    """Turns packs of one (node, schema) into lines. What its schema decides is shared by all nodes of it."""
+
+    __slots__ = ("_clean", "_columns", "_head", "live_ms")
 
     def __init__(self, node: Node, birth: Birth) -> None:
-        quantities = [column.quantity for column in birth.columns]
-        self.node = node
         self.live_ms = max(LIVE_AT_LEAST_MS, LIVE_PERIODS * birth.period_s * 1000)
-        self._scales = [10**column.decimals for column in birth.columns]
-        self._check = gross_range(quantities)
+        self._columns = birth.columns
         tags = {"district": node.district, "node": node.id, "site": node.site}
-        self._writer = SeriesWriter(node.kind, {key: value for key, value in tags.items() if value}, quantities)
-        self._clean = compile_clean(self._writer.head, birth.columns)
+        self._head = series_head(node.kind, {key: value for key, value in tags.items() if value})
+        self._clean = compile_clean(birth.columns)
 
     def read(self, pack: Pack, first: int, end: int, now_ms: int) -> tuple[list[str], list[Bad]]:
         """Return the lines of the readings numbered [first, end), and those that are none."""
         lines: list[str] = []
         bad: list[Bad] = []
-        clean, t0_ms, latest_ms, synced = self._clean, pack.t0_ms, now_ms + AHEAD_MS, pack.clock is Clock.SYNCED
+        clean, head, t0_ms, latest_ms = self._clean, self._head, pack.t0_ms, now_ms + AHEAD_MS
+        synced = pack.clock is Clock.SYNCED
         for seq in range(first, end):  # the hot path
             row = pack.rows[seq - pack.seq0]
             try:
-                line = clean(row, t0_ms, EARLIEST_MS, latest_ms) if synced else None
+                line = clean(row, head, t0_ms, EARLIEST_MS, latest_ms) if synced else None
             except (TypeError, ValueError):
                 line = None
             if line is None:
@@ -65,18 +66,26 @@ class Intake:
 
     def _look_closer(self, pack: Pack, seq: int, row: Any, now_ms: int) -> str | Bad:
         """Return the line of any reading, or what is wrong with it."""
-        fault = row_fault(row, len(self._scales))
+        fault = row_fault(row, len(self._columns))
         if fault:
             return Bad(seq, "bad_type", fault)
         t_ms = pack.t0_ms + row[0]
         if not EARLIEST_MS <= t_ms <= now_ms + AHEAD_MS:
             return Bad(seq, "bad_time", _time_fault(t_ms, now_ms))
         values = [
-            None if value is None else value / scale for value, scale in zip(row[1:], self._scales, strict=True)
+            None if value is None else value / 10**column.decimals
+            for value, column in zip(row[1:], self._columns, strict=True)
         ]
-        return self._writer.line(
-            values, self._check(values), reading_time_ns(t_ms, pack.boot, seq, pack.clock), pack.clock
-        )
+        check, writer = _thorough(self._columns)
+        time_ns = reading_time_ns(t_ms, pack.boot, seq, pack.clock)
+        return writer.line(self._head, values, check(values), time_ns, pack.clock)
+
+
+@lru_cache(maxsize=4096)
+def _thorough(columns: tuple[Column, ...]) -> tuple[Stage, SeriesWriter]:
+    """Return the check and the writer for readings of any shape with these columns."""
+    quantities = [column.quantity for column in columns]
+    return gross_range(quantities), SeriesWriter(quantities)
 
 
 def check_birth(birth: Birth, node: str) -> None:

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from gateway import quarantine
 from gateway.block import Block, Entry, Kept, Quarantined, manifest_bytes
-from gateway.books import block_crc, drops_text, read_books, stored_crc, stream_crc, write_mended
+from gateway.books import block_crc, drops_text, read_books, seen_row, stored_row, write_mended
 from gateway.database import JournalDamaged, JournalError, Transaction, open_database, suspect
 from gateway.ledger import Ledger, Spans, Stream, StreamKey
 from gateway.lending import Lending
@@ -57,8 +57,8 @@ class Change:
         if first == end:
             return
         last = self.manifest[-1] if self.manifest else None
-        if last and last.boot == boot and last.first + last.count == first and last.node == node:
-            self.manifest[-1] = Entry(node, boot, last.first, last.count + end - first)
+        if last and last.boot == boot and last.first + last.readings == first and last.node == node:
+            self.manifest[-1] = Entry(node, boot, last.first, last.readings + end - first)
         else:
             self.manifest.append(Entry(node, boot, first, end - first))
 
@@ -159,7 +159,8 @@ class Journal:
 
     async def commit(self, change: Change) -> None:
         """Write a batch, durably, or raise JournalError with nothing written."""
-        block_id = await self.write(lambda db: _write(db, change))
+        body = "\n".join(change.lines).encode()
+        block_id = await self.write(lambda db: _write(db, change, body))
         self.quarantined += len(change.quarantined) - len(change.resolved)
         for block in change.spoilt:
             self._count(block.manifest, -1)
@@ -169,7 +170,7 @@ class Journal:
             self._lending.arrived(
                 Block(
                     id=block_id,
-                    lines=change.lines,
+                    body=body,
                     manifest=change.manifest,
                     oldest_ms=change.oldest_ms,
                     times_ms=change.times_ms,
@@ -212,7 +213,7 @@ class Journal:
             db.executemany("DELETE FROM block WHERE id = ?", [(block.id,) for block in blocks])
             db.executemany(
                 "UPDATE stream SET stored = ?, stored_crc = ? WHERE node = ? AND boot = ?",
-                [(str(spans), stored_crc(key, spans), *key) for key, spans in outcome.stored.items()],
+                [stored_row(key, spans) for key, spans in outcome.stored.items()],
             )
             quarantine.add(db, outcome.quarantined)
 
@@ -233,15 +234,15 @@ class Journal:
 
         def replace(db: sqlite3.Connection) -> None:
             for _, after in blocks:
-                if not after.lines:
+                if not after.manifest:
                     db.execute("DELETE FROM block WHERE id = ?", (after.id,))
                     continue
-                manifest, lines = manifest_bytes(after.manifest), "\n".join(after.lines).encode()
+                manifest, lines = manifest_bytes(after.manifest), after.body
                 crc = zlib.crc32(manifest)
                 db.execute(
                     "UPDATE block SET readings = ?, shed = ?, manifest = ?, lines = ?, manifest_crc = ?,"
                     " crc = ? WHERE id = ?",
-                    (len(after.lines), stage, manifest, lines, crc, block_crc(crc, lines), after.id),
+                    (after.readings, stage, manifest, lines, crc, block_crc(crc, lines), after.id),
                 )
             db.executemany(
                 "UPDATE stream SET drops = ? WHERE node = ? AND boot = ?",
@@ -274,8 +275,8 @@ class Journal:
 
     def _count(self, manifest: list[Entry], sign: int) -> None:
         for entry in manifest:
-            left = self.queued.get(entry.node, 0) + sign * entry.count
-            self.queued_readings += sign * entry.count
+            left = self.queued.get(entry.node, 0) + sign * entry.readings
+            self.queued_readings += sign * entry.readings
             self._changed.add(entry.node)
             if left:
                 self.queued[entry.node] = left
@@ -287,15 +288,12 @@ class Journal:
             self.drained.set()
 
 
-def _write(db: sqlite3.Connection, change: Change) -> int | None:
+def _write(db: sqlite3.Connection, change: Change, body: bytes) -> int | None:
     db.executemany(
         "INSERT INTO stream (node, boot, top, floor, overwritten, seen, seen_crc) VALUES (?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT DO UPDATE SET top = excluded.top, floor = excluded.floor,"
         " overwritten = excluded.overwritten, seen = excluded.seen, seen_crc = excluded.seen_crc",
-        [
-            (*key, stream.top, stream.floor, stream.overwritten, str(stream.seen), stream_crc(key, stream))
-            for key, stream in change.streams
-        ],
+        [seen_row(key, stream) for key, stream in change.streams],
     )
     quarantine.remove(db, change.resolved)
     quarantine.add(db, change.quarantined)
@@ -306,10 +304,10 @@ def _write(db: sqlite3.Connection, change: Change) -> int | None:
     db.executemany("DELETE FROM block WHERE id = ?", [(block.id,) for block in change.spoilt])
     if not change.lines:
         return None
-    manifest, lines = manifest_bytes(change.manifest), "\n".join(change.lines).encode()
+    manifest = manifest_bytes(change.manifest)
     crc = zlib.crc32(manifest)
     cursor = db.execute(
         "INSERT INTO block (oldest_ms, readings, manifest, lines, manifest_crc, crc) VALUES (?, ?, ?, ?, ?, ?)",
-        (change.oldest_ms, len(change.lines), manifest, lines, crc, block_crc(crc, lines)),
+        (change.oldest_ms, len(change.lines), manifest, body, crc, block_crc(crc, body)),
     )
     return cursor.lastrowid

@@ -35,7 +35,10 @@ class Spans:
         return cls(int(edge) for edge in text.split(",") if edge)
 
     def __str__(self) -> str:
-        return ",".join(map(str, self.edges))
+        edges = self.edges
+        if len(edges) == 2:  # the usual case: no gap
+            return f"{edges[0]},{edges[1]}"
+        return ",".join(map(str, edges))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Spans) and self.edges == other.edges
@@ -44,6 +47,8 @@ class Spans:
 
     def count(self, low: int = 0, high: int | None = None) -> int:
         """Return how many members lie in [low, high)."""
+        if len(self.edges) == 2 and high is None and low <= self.edges[0]:
+            return self.edges[1] - self.edges[0]
         return sum(max(0, (end if high is None else min(end, high)) - max(first, low)) for first, end in self)
 
     def add(self, first: int, end: int) -> list[Span]:

@@ -32,7 +32,7 @@ class Lending:
         """A block is on the disk; while it is young it is read from memory."""
         if self._recent_lines < MOST_RECENT_LINES:
             self._recent[block.id] = block
-            self._recent_lines += len(block.lines)
+            self._recent_lines += block.readings
         for heard in self._heard.values():
             heard.set()
 
@@ -41,7 +41,7 @@ class Lending:
         for block in blocks:
             self._lent.pop(block.id, None)
             if (recent := self._recent.pop(block.id, None)) is not None:
-                self._recent_lines -= len(recent.lines)
+                self._recent_lines -= recent.readings
         for heard in self._heard.values():
             heard.set()
 
@@ -123,6 +123,6 @@ class Lending:
             raise damage
         entries = manifest_from(manifest)
         if not isinstance(body, bytes) or block_crc(manifest_crc, body) != crc:
-            self._spoilt.append(Block(id=block_id, lines=[], manifest=entries, oldest_ms=oldest_ms))
+            self._spoilt.append(Block(id=block_id, body=b"", manifest=entries, oldest_ms=oldest_ms))
             return None
-        return Block(id=block_id, lines=body.decode().split("\n"), manifest=entries, oldest_ms=oldest_ms)
+        return Block(id=block_id, body=body, manifest=entries, oldest_ms=oldest_ms)

@@ -58,7 +58,7 @@ class Rig:
     async def lines(self) -> list[str]:
         blocks = await self.lend(10**6)
         self.journal.give_back(blocks)
-        return [line for block in blocks for line in block.lines]
+        return [line.decode() for block in blocks for line in block.lines]
 
     async def marked(self) -> list[Kept]:
         """Return what is marked to be tried again."""

@@ -14,6 +14,11 @@ NodeId = NewType("NodeId", str)
 _NODE_ID = re.compile(r"[a-z][a-z0-9-]{2,31}\Z")
 
 
+def is_node_id(text: str) -> bool:
+    """Tell whether `text` may name a node."""
+    return _NODE_ID.match(text) is not None
+
+
 def node_id(text: str) -> NodeId:
     """Return `text` as a node id (3 to 32 of a-z, 0-9 and '-', a letter first), or raise IdentityError."""
     if not _NODE_ID.match(text):

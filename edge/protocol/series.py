@@ -71,27 +71,36 @@ def reading_time_ns(t_ms: int, boot: int, seq: int, clock: Clock) -> int:
     return t_ms * NS_PER_MS + 1 + (start * _START_STEP + random_part // 10 + seq) % 999_999
 
 
+def series_head(measurement: str, tags: Mapping[str, str]) -> str:
+    """Return what every line of a series begins with: measurement and tags, escaped. Raises SeriesError."""
+    return escape_measurement(measurement) + "".join(
+        f",{escape_key(key)}={escape_key(tags[key])}" for key in sorted(tags)
+    )
+
+
 class SeriesWriter:
-    """Writes the readings of one node under one schema; all escaping is done once, here.
+    """Writes readings of one schema."""
 
-    `head` is what every line begins with: measurement and tags.
-    """
+    __slots__ = ("_fail", "_pass", "_qc")
 
-    __slots__ = ("_fail", "_pass", "_qc", "head")
-
-    def __init__(self, measurement: str, tags: Mapping[str, str], quantities: Sequence[str]) -> None:
-        self.head = escape_measurement(measurement) + "".join(
-            f",{escape_key(key)}={escape_key(tags[key])}" for key in sorted(tags)
-        )
+    def __init__(self, quantities: Sequence[str]) -> None:
         names = [escape_key(name, "quantity") for name in quantities]
         self._pass = [f"{name}=" for name in names]
         self._fail = [f"{name}_rejected=" for name in names]
         self._qc = [f"{name}_qc=" for name in names]
 
     def line(
-        self, values: Sequence[float | None], flags: Sequence[Flag], time_ns: int, clock: Clock = Clock.SYNCED
+        self,
+        head: str,
+        values: Sequence[float | None],
+        flags: Sequence[Flag],
+        time_ns: int,
+        clock: Clock = Clock.SYNCED,
     ) -> str:
-        """Return the reading's line: failed values as `<q>_rejected`, flags other than PASS as `<q>_qc`."""
+        """Return the line of a reading of the series that begins with `head`.
+
+        Failed values go to `<q>_rejected`, flags other than PASS to `<q>_qc`.
+        """
         fields: list[str] = []
         for index, value in enumerate(values):
             flag = flags[index]
@@ -105,7 +114,7 @@ class SeriesWriter:
                 fields.append(f"{self._pass[index]}{value!r},{self._qc[index]}{flag:d}i")
         if clock is not Clock.SYNCED:
             fields.append(f"clock_qc={3 if clock is Clock.ESTIMATED else 2}i")
-        return f"{self.head} {','.join(fields)} {time_ns}"
+        return f"{head} {','.join(fields)} {time_ns}"
 
 
 def _plain(text: str, what: str) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from functools import lru_cache
 
 from edge.model.errors import IdentityError
-from edge.model.node import NodeId, node_id
+from edge.model.node import NodeId, is_node_id, node_id
 
 ROOT = "cn/v1"
 
@@ -27,7 +26,10 @@ UP_LEAVES = (Leaf.BIRTH, Leaf.DATA, Leaf.REPLAY, Leaf.REPLY, Leaf.DEATH)
 DOWN_LEAVES = (Leaf.ACK, Leaf.CMD)
 
 
-@lru_cache(maxsize=65_536)
+_LEAVES = {f"/{leaf}": leaf for leaf in Leaf}
+_BEGIN = f"{ROOT}/"
+
+
 def topic(node: NodeId | str, leaf: Leaf) -> str:
     """Return the topic of a node's leaf."""
     return f"{ROOT}/{node}/{leaf.value}"
@@ -38,9 +40,12 @@ def subscription(leaf: Leaf) -> str:
     return f"{ROOT}/+/{leaf.value}"
 
 
-@lru_cache(maxsize=65_536)
 def parse_topic(text: str) -> tuple[NodeId, Leaf]:
     """Return node and leaf of a topic, or raise IdentityError."""
+    at = text.rfind("/")
+    leaf = _LEAVES.get(text[at:])
+    if leaf is not None and text.startswith(_BEGIN) and is_node_id(found := text[len(_BEGIN) : at]):
+        return NodeId(found), leaf
     levels = text.split("/")
     if len(levels) != 4 or f"{levels[0]}/{levels[1]}" != ROOT:
         raise IdentityError(f"not a node's topic: {text[:96]!r}", remedy=f"use {ROOT}/<node>/<leaf>")

@@ -63,7 +63,7 @@ class Birth:
     serial: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Pack:
     """Consecutive readings of one boot: row i has number `seq0 + i` and time `t0_ms + row[0]`.
 

@@ -22,8 +22,8 @@ class SinkRejected(CityError):
 class Sink(Protocol):
     """A store's front door. `write` returns once all lines are stored; it may be called with lines again."""
 
-    async def write(self, lines: list[str]) -> None:
-        """Store the lines, or raise SinkUnavailable or SinkRejected."""
+    async def write(self, body: bytes) -> None:
+        """Store lines, joined by line ends, or raise SinkUnavailable or SinkRejected."""
 
     async def close(self) -> None:
         """Give back what the sink holds open."""

@@ -61,11 +61,10 @@ class LineHttpSink:
         self._timeout = aiohttp.ClientTimeout(total=config.timeout_s)
         self._session: aiohttp.ClientSession | None = None
 
-    async def write(self, lines: list[str]) -> None:
-        """Store the lines, or raise SinkUnavailable or SinkRejected."""
+    async def write(self, body: bytes) -> None:
+        """Store lines, joined by line ends, or raise SinkUnavailable or SinkRejected."""
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=self._timeout)
-        body = "\n".join(lines).encode()
         headers = self._headers
         if self._gzip and len(body) >= GZIP_FROM_BYTES:
             body = gzip.compress(body, 1)

@@ -24,7 +24,7 @@ from edge.model.kinds import KINDS, SYSTEMS
 from edge.model.quality import Flag
 from edge.model.quantities import QUANTITIES, Form
 from edge.model.units import UNITS
-from edge.protocol.series import SeriesWriter
+from edge.protocol.series import SeriesWriter, series_head
 
 Json = dict[str, Any]
 BOARDS = {board.uid: board.to_dict() for board in boards()}
@@ -54,13 +54,14 @@ def fill(store: servers.InfluxDB) -> None:
     for kind in KINDS.values():
         for number in (1, 2):
             tags = {"district": "杨浦 Yangpu", "node": f"{kind.name[:8]}-{number}", "site": "x"}
-            writer = SeriesWriter(kind.name, tags, kind.quantities)
+            head, writer = series_head(kind.name, tags), SeriesWriter(kind.quantities)
             for minute in range(6):
                 flag = {1: Flag.SUSPECT, 2: Flag.FAIL}.get(minute, Flag.PASS)
                 values = [
                     float(minute % 2 if QUANTITIES[q].form is Form.STATE else minute) for q in kind.quantities
                 ]
-                lines.append(writer.line(values, [flag] * len(values), now_ns - (30 - 5 * minute) * MINUTE_NS))
+                time_ns = now_ns - (30 - 5 * minute) * MINUTE_NS
+                lines.append(writer.line(head, values, [flag] * len(values), time_ns))
     store.write("\n".join(lines))
 
 
@@ -205,9 +206,10 @@ def signal(kind: str, quantity: str) -> Signal:
 def points(kind: str, quantity: str, district: str, node: str, *values: float) -> str:
     """One value every ten minutes, up to now."""
     start_ns = time.time_ns() - len(values) * 10 * MINUTE_NS
-    writer = SeriesWriter(kind, {"district": district, "node": node, "site": "x"}, [quantity])
+    head = series_head(kind, {"district": district, "node": node, "site": "x"})
+    writer = SeriesWriter([quantity])
     return "".join(
-        writer.line([value], [Flag.PASS], start_ns + index * 10 * MINUTE_NS) + "\n"
+        writer.line(head, [value], [Flag.PASS], start_ns + index * 10 * MINUTE_NS) + "\n"
         for index, value in enumerate(values)
     )
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from edge.model.errors import SeriesError
 from edge.model.quality import Clock, Flag
 from edge.protocol.lines import parse_lines
-from edge.protocol.series import SeriesWriter, UInt, encode_point, reading_time_ns
+from edge.protocol.series import SeriesWriter, UInt, encode_point, reading_time_ns, series_head
 
 
 def text(value: Any) -> str:
@@ -92,12 +92,11 @@ def test_a_tag_that_would_break_the_line_is_refused(bad: str) -> None:
 
 
 def test_a_reading_is_one_line_with_its_quality() -> None:
-    writer = SeriesWriter(
-        "water_level",
-        {"site": "YS 07", "node": "ys-07", "district": "yangpu"},
-        ["level_m", "battery_v", "rssi_dbm"],
+    head = series_head("water_level", {"site": "YS 07", "node": "ys-07", "district": "yangpu"})
+    writer = SeriesWriter(["level_m", "battery_v", "rssi_dbm"])
+    line = writer.line(
+        head, [3.12, -9999.0, None], [Flag.PASS, Flag.FAIL, Flag.MISSING], 1_760_000_000_000_000_000
     )
-    line = writer.line([3.12, -9999.0, None], [Flag.PASS, Flag.FAIL, Flag.MISSING], 1_760_000_000_000_000_000)
     assert line == (
         r"water_level,district=yangpu,node=ys-07,site=YS\ 07 "
         "level_m=3.12,battery_v_rejected=-9999.0,battery_v_qc=4i,rssi_dbm_qc=9i 1760000000000000000"
@@ -105,8 +104,8 @@ def test_a_reading_is_one_line_with_its_quality() -> None:
 
 
 def test_a_doubtful_value_stays_in_the_chart_and_is_marked() -> None:
-    writer = SeriesWriter("noise", {"node": "n-01"}, ["noise_laeq_db"])
-    line = writer.line([61.5], [Flag.SUSPECT], 1, Clock.ESTIMATED)
+    writer = SeriesWriter(["noise_laeq_db"])
+    line = writer.line("noise,node=n-01", [61.5], [Flag.SUSPECT], 1, Clock.ESTIMATED)
     assert line == "noise,node=n-01 noise_laeq_db=61.5,noise_laeq_db_qc=3i,clock_qc=3i 1"
 
 

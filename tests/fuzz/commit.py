@@ -71,7 +71,7 @@ def take(message: bytes, expect: Callable[[bool, str], None]) -> str:
     _now(committer.take([arrival], source))
     first = disk.change
     _check(first, ledger, expect)
-    entered = sum(entry.count for entry in first.manifest)
+    entered = sum(entry.readings for entry in first.manifest)
     kept = sum(entry.readings for entry in first.quarantined if entry.boot is not None)
     expect(
         entered + kept == sum(stream.seen.count() for stream in ledger.streams.values()), "nothing is forgotten"
@@ -92,7 +92,7 @@ def take(message: bytes, expect: Callable[[bool, str], None]) -> str:
 
 
 def _check(change: Change, ledger: Ledger | None, expect: Callable[[bool, str], None]) -> None:
-    entered = sum(entry.count for entry in change.manifest)
+    entered = sum(entry.readings for entry in change.manifest)
     expect(entered == len(change.lines) == len(change.times_ms), "a line for every reading that was entered")
     for line in change.lines:
         expect(len(parse_lines(line)) == 1, "what is written is one line of line protocol")

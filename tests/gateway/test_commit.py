@@ -264,7 +264,7 @@ async def test_a_failed_commit_changes_nothing_and_acknowledges_nothing(
     await rig.take(birth(), data("ys-07", 0, [0, 1, 2]))
     settled, sent = len(rig.source.settled), len(rig.source.sent)
 
-    def full(db: sqlite3.Connection, change: Change) -> int:
+    def full(db: sqlite3.Connection, change: Change, body: bytes) -> int:
         raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as patch:
@@ -285,9 +285,9 @@ async def test_the_account_is_true_in_the_middle_of_a_commit(
     seen: list[Counts] = []
     write = journal._write
 
-    def look(db: sqlite3.Connection, change: Change) -> int | None:
+    def look(db: sqlite3.Connection, change: Change, body: bytes) -> int | None:
         seen.append(rig.counts("ys-07"))
-        return write(db, change)
+        return write(db, change, body)
 
     monkeypatch.setattr(journal, "_write", look)
     await rig.take(data("ys-07", 1, [0, 1, 2]))

@@ -29,9 +29,9 @@ class Store:
         self.away = False
         self.refuses = False
 
-    async def write(self, lines: list[str]) -> None:
+    async def write(self, body: bytes) -> None:
         found = []
-        for line in lines:
+        for line in body.decode().split("\n"):
             match = LEVEL.search(line)
             assert match, line
             found.append((match[1], round(float(match[3]) * 100), round(float(match[2]) * 1000)))

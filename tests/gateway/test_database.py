@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import zlib
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from gateway_rig import Rig, birth, data
 from gateway import database
 from gateway.account import Counts
 from gateway.block import Entry, manifest_bytes
+from gateway.books import seen_row, stored_row
 from gateway.database import JournalDamaged, JournalError, inspect
 from gateway.ledger import Spans, Stream
 from gateway.statement import read_accounts
@@ -41,17 +43,13 @@ CREATE TABLE roster (node TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
 
 def older(path: Path) -> None:
     """Make a journal as format 3 wrote it: ten readings seen, four stored, six in a block."""
-    import zlib
-
-    from gateway.books import stored_crc, stream_crc
-
     key, seen, stored = ("ys-07", 3), Spans([0, 10]), Spans([0, 4])
     manifest, lines = manifest_bytes([Entry("ys-07", 3, 4, 6)]), b"\n".join([b"water_level level_m=1 1"] * 6)
     db = sqlite3.connect(path)
     db.executescript(FORMAT_3)
     db.execute(
         "INSERT INTO stream VALUES (?, ?, 10, 0, ?, ?, 0, 0, ?, ?)",
-        (*key, str(seen), str(stored), stream_crc(key, Stream(10, 0, 0, seen)), stored_crc(key, stored)),
+        (*key, str(seen), str(stored), seen_row(key, Stream(10, 0, 0, seen))[-1], stored_row(key, stored)[1]),
     )
     crc = zlib.crc32(lines, zlib.crc32(manifest))
     db.execute("INSERT INTO block VALUES (1, 0, 6, ?, ?, ?)", (manifest, lines, crc))

@@ -27,7 +27,8 @@ class FakeSink:
         self.requests = 0
         self.stored: list[str] = []
 
-    async def write(self, lines: list[str]) -> None:
+    async def write(self, body: bytes) -> None:
+        lines = body.decode().split("\n")
         self.requests += 1
         if self.requests <= self.failures:
             raise SinkUnavailable("away", retry_after_s=0.0)
@@ -132,7 +133,7 @@ async def test_bisection_finds_exactly_the_bad_lines(count: int, drawn: st.DataO
     bad = drawn.draw(st.sets(st.integers(0, count - 1), max_size=4))
     lines = [f"bad {i}" if i in bad else f"good {i}" for i in range(count)]
     sink = FakeSink(refuses="bad")
-    assert set(await bisect(sink, lines)) == bad
+    assert set(await bisect(sink, "\n".join(lines).encode())) == bad
     assert sorted(sink.stored) == sorted(line for line in lines if line.startswith("good"))
 
 
@@ -140,5 +141,5 @@ async def test_bisection_finds_exactly_the_bad_lines(count: int, drawn: st.DataO
 async def test_one_bad_line_costs_few_requests(count: int) -> None:
     for at in (0, count // 2, count - 1):
         sink = FakeSink(refuses="bad")
-        await bisect(sink, ["bad" if i == at else "good" for i in range(count)])
+        await bisect(sink, b"\n".join([b"bad" if i == at else b"good" for i in range(count)]))
         assert sink.requests <= 2 * math.ceil(math.log2(count)) + 2

@@ -41,10 +41,10 @@ async def answers() -> AsyncIterator[Answers]:
 @pytest.mark.real
 async def test_lines_reach_a_real_influxdb_and_a_bad_one_is_named(influxdb: InfluxDB) -> None:
     sink = LineHttpSink(StoreConfig(url=influxdb.url, api="v1"))
-    await sink.write(["m,node=a x=1.5 1000000000", "m,node=a x=2.5 2000000000"])
+    await sink.write(b"m,node=a x=1.5 1000000000\nm,node=a x=2.5 2000000000")
     lines = [f"m,node=a x={i} {3 + i}000000000" for i in range(20)]
     lines[7] = 'm,node=a x="text" 99000000000'
-    refused = await bisect(sink, lines)
+    refused = await bisect(sink, "\n".join(lines).encode())
     assert list(refused) == [7] and "field type conflict" in refused[7]
     await sink.close()
     ((series),) = influxdb.query("city", "SELECT COUNT(x), SUM(x) FROM m")["results"][0]["series"]
@@ -55,10 +55,10 @@ async def test_lines_reach_a_real_influxdb_and_a_bad_one_is_named(influxdb: Infl
 async def test_a_database_that_is_not_there_is_the_store_s_trouble_not_the_lines(influxdb: InfluxDB) -> None:
     sink = LineHttpSink(StoreConfig(url=influxdb.url, api="v1", database="nowhere"))
     with pytest.raises(SinkUnavailable, match="create the database"):
-        await sink.write(["m x=1 1"])
+        await sink.write(b"m x=1 1")
     influxdb.stop()
     with pytest.raises(SinkUnavailable, match="does not answer"):
-        await sink.write(["m x=1 1"])
+        await sink.write(b"m x=1 1")
     await sink.close()
 
 
@@ -67,7 +67,7 @@ async def test_a_token_and_the_bucket_go_with_each_request(answers: Answers, tmp
     token.write_text("secret")
     token.chmod(0o600)
     sink = LineHttpSink(StoreConfig(url=answers.url, bucket="b", organisation="o", token_file=token, gzip=True))
-    await sink.write(["m x=1 1"] * 1000)
+    await sink.write(b"\n".join([b"m x=1 1"] * 1000))
     await sink.close()
     (asked,) = answers.asked
     assert asked.path == "/api/v2/write"
@@ -81,7 +81,7 @@ async def test_a_user_and_password_go_as_basic_authentication(answers: Answers, 
     secret.write_text("open sesame")
     secret.chmod(0o600)
     sink = LineHttpSink(StoreConfig(url=answers.url, api="v1", username="gw", password_file=secret))
-    await sink.write(["m x=1 1"])
+    await sink.write(b"m x=1 1")
     await sink.close()
     (asked,) = answers.asked
     assert (asked.path, asked.headers["Authorization"]) == ("/write", "Basic Z3c6b3BlbiBzZXNhbWU=")
@@ -92,7 +92,7 @@ async def test_an_answer_about_the_lines_is_a_rejection(answers: Answers, status
     answers.status, answers.body = status, '{"code":"invalid","message":"unable to parse"}'
     sink = LineHttpSink(StoreConfig(url=answers.url))
     with pytest.raises(SinkRejected, match="unable to parse"):
-        await sink.write(["m x= 1"])
+        await sink.write(b"m x= 1")
     await sink.close()
 
 
@@ -101,7 +101,7 @@ async def test_an_answer_about_the_store_is_waited_out(answers: Answers, status:
     answers.status = status
     sink = LineHttpSink(StoreConfig(url=answers.url))
     with pytest.raises(SinkUnavailable, match=advice):
-        await sink.write(["m x=1 1"])
+        await sink.write(b"m x=1 1")
     await sink.close()
 
 
@@ -109,6 +109,6 @@ async def test_a_store_that_asks_for_patience_gets_it(answers: Answers) -> None:
     answers.status, answers.headers = 429, {"Retry-After": "17"}
     sink = LineHttpSink(StoreConfig(url=answers.url))
     with pytest.raises(SinkUnavailable) as caught:
-        await sink.write(["m x=1 1"])
+        await sink.write(b"m x=1 1")
     assert caught.value.retry_after_s == 17.0
     await sink.close()
