@@ -151,7 +151,12 @@ class Committer:
         now_s = self._now()
         for key in streams:
             stream = self._ledger.streams[key]
-            ack = Ack(key[1], stream.upto(), self._wanted(key, now_s))
+            holes = stream.awaited()
+            if holes:
+                ack = Ack(key[1], holes[0][0], self._wanted(key, holes, now_s))
+            else:
+                self._asking.pop(key, None)
+                ack = Ack(key[1], max(stream.top, stream.floor))
             source.send(topic(key[0], Leaf.ACK), encode_ack(ack))
 
     def gaps(self) -> list[StreamKey]:
@@ -159,12 +164,8 @@ class Committer:
         now_s = self._now()
         return [key for key, (due_s, _) in self._asking.items() if now_s >= due_s]
 
-    def _wanted(self, key: StreamKey, now_s: float) -> tuple[tuple[int, int], ...]:
+    def _wanted(self, key: StreamKey, holes: list[Span], now_s: float) -> tuple[tuple[int, int], ...]:
         """Return the ranges to ask for: not at once, since packs overtake one another, and ever less often."""
-        holes = self._ledger.streams[key].awaited()
-        if not holes:
-            self._asking.pop(key, None)
-            return ()
         due_s, wait_s = self._asking.setdefault(key, (now_s + ASK_AFTER_S, ASK_AFTER_S))
         if now_s < due_s:
             return ()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from gateway.block import Block, Entry, Quarantined
 from gateway.database import JournalDamaged, JournalError
 from gateway.journal import Journal, Outcome
-from gateway.ledger import Ledger, Span, StreamKey
+from gateway.ledger import Ledger, Spans
 from gateway.sinks import Sink, SinkRejected, SinkUnavailable
 
 log = logging.getLogger(__name__)
@@ -135,23 +135,24 @@ class Forwarder:
 
     def _outcome(self, blocks: list[Block], refused: dict[int, tuple[str, str]]) -> Outcome:
         outcome = Outcome()
-        spans: dict[StreamKey, list[Span]] = {}
         at = 0
         for block in blocks:
             block_start, lines = at, block.lines if refused else []
             for entry in block.manifest:
-                stored = spans.setdefault((entry.node, entry.boot), [])
-                start = entry.first
-                for seq in range(entry.first, entry.first + entry.readings) if refused else ():
+                key = (entry.node, entry.boot)
+                stored = outcome.stored.get(key)
+                if stored is None:
+                    stored = outcome.stored[key] = Spans(self._ledger.streams[key].stored.edges)
+                start, end = entry.first, entry.first + entry.readings
+                for seq in range(start, end) if refused else ():
                     index = at + seq - entry.first
                     if index in refused:
-                        stored.append((start, seq))
+                        stored.add(start, seq)
                         start = seq + 1
                         line = lines[index - block_start]
                         outcome.quarantined.append(self._refusal(entry, seq, line, *refused[index]))
-                stored.append((start, entry.first + entry.readings))
+                stored.add(start, end)
                 at += entry.readings
-        outcome.stored = {key: self._ledger.stored_with(key, found) for key, found in spans.items()}
         return outcome
 
     def _refusal(self, entry: Entry, seq: int, line: bytes, reason: str, detail: str) -> Quarantined:

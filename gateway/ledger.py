@@ -214,13 +214,6 @@ class Ledger:
         stream = self.streams.get((node, boot))
         return stream.top if stream else 0
 
-    def stored_with(self, key: StreamKey, spans: Iterable[Span]) -> Spans:
-        """Return what the store has of a stream, once it has these spans too; the stream is left as it is."""
-        found = Spans(self.streams[key].stored.edges)
-        for first, end in spans:
-            found.add(first, end)
-        return found
-
     def settle_stored(self, key: StreamKey, stored: Spans) -> None:
         """The release is on disk: this is what the store has of a stream."""
         self.streams[key].stored = stored

@@ -191,7 +191,22 @@ def decode_birth(payload: bytes) -> Birth:
 
 def encode_ack(ack: Ack) -> bytes:
     """Return the payload of `ack`: [version, boot, upto, [[first, last], ...]]."""
+    if not ack.again:  # the usual one, said for every pack
+        return b"\x84\x01" + _unsigned(ack.boot) + _unsigned(ack.upto) + b"\x80"
     return cbor2.dumps([VERSION, ack.boot, ack.upto, [list(pair) for pair in ack.again]])
+
+
+def _unsigned(value: int) -> bytes:
+    """Return an unsigned integer in CBOR. Source: RFC 8949, 3.1, major type 0."""
+    if value < 24:
+        return bytes((value,))
+    if value < 2**8:
+        return b"\x18%c" % value
+    if value < 2**16:
+        return b"\x19" + value.to_bytes(2, "big")
+    if value < 2**32:
+        return b"\x1a" + value.to_bytes(4, "big")
+    return b"\x1b" + value.to_bytes(8, "big")
 
 
 def decode_ack(payload: bytes) -> Ack:

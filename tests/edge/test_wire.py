@@ -168,3 +168,8 @@ def test_a_pack_of_six_quantities_is_small() -> None:
     sizes = {vector["name"]: len(vector["hex"]) // 2 for vector in VECTORS}
     assert sizes["one row of six quantities"] <= 34
     assert sizes["thirty rows of six quantities"] <= 700
+
+
+@given(BOOT, st.sampled_from([0, 23, 24, 255, 256, 65_535, 65_536, 2**32 - 1]) | st.integers(0, 2**32 - 1))
+def test_an_acknowledgement_without_gaps_is_the_same_cbor_as_any_other(boot: int, upto: int) -> None:
+    assert wire.encode_ack(Ack(boot, upto)) == cbor2.dumps([wire.VERSION, boot, upto, []])

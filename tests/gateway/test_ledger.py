@@ -119,7 +119,7 @@ def test_an_account_that_does_not_add_up_says_so() -> None:
     ledger.claim("n", 1, 0, 10)
     ledger.settle()
     assert not accounts.nodes()["n"].balanced
-    ledger.settle_stored(("n", 1), ledger.stored_with(("n", 1), [(0, 1)]))
+    ledger.settle_stored(("n", 1), Spans([0, 1]))
     assert accounts.nodes()["n"].balanced
 
 
