@@ -1,8 +1,8 @@
 """The audit: what the nodes noted down against what the store holds and what the ledger says. Pure.
 
 A reading is *stored* (one point, of the right time and values), *quarantined* (named there by node, boot and
-number), or *lost*: it was in the RAM of a node whose power was cut, and the gateway had not acknowledged it.
-Whatever is none of these is *unaccounted*, which no fault excuses.
+number), or *lost*: it was in the RAM of a node whose power was cut, or was overwritten there, and the gateway
+had not acknowledged it. Whatever is none of these is *unaccounted*, which no fault excuses.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Any
 Key = tuple[str, int, int]
 """Node, boot, number."""
 Boot = tuple[str, int]
+POWER_CUT = "power cut"
+OVERWRITTEN = "overwritten"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +29,14 @@ class Made:
 
 @dataclass(slots=True)
 class Notes:
-    """What all nodes noted: readings, the highest acknowledgement of each boot, boots that lost their power."""
+    """What all nodes noted: readings, the highest acknowledgement of each boot, what was overwritten unsaid.
+
+    `cuts` are the boots that lost their power.
+    """
 
     made: dict[Key, Made] = field(default_factory=dict)
     acknowledged: dict[Boot, int] = field(default_factory=dict)
+    overwritten: set[Key] = field(default_factory=set)
     cuts: set[Boot] = field(default_factory=set)
 
     def read(self, lines: Iterable[str]) -> None:
@@ -39,6 +45,8 @@ class Notes:
             match line.split():
                 case ["R", node, boot, seq, t_ms, made_ms]:
                     self.made[node, int(boot), int(seq)] = Made(int(t_ms), int(made_ms))
+                case ["O", node, boot, seq]:
+                    self.overwritten.add((node, int(boot), int(seq)))
                 case ["A", node, boot, upto]:
                     key = (node, int(boot))
                     self.acknowledged[key] = max(self.acknowledged.get(key, 0), int(upto))
@@ -63,6 +71,7 @@ class Loss:
     first: int
     last: int
     cause: str
+    """POWER_CUT: it was in RAM alone; OVERWRITTEN: the node's outbox was full."""
 
     @property
     def readings(self) -> int:
@@ -102,20 +111,25 @@ def audit(
             continue
         for seq in range(entry["seq"], entry["seq"] + entry["readings"]):
             verdict.quarantined.add((entry["node"], entry["boot"], seq))
-    gone = []
+    gone: dict[str, list[Key]] = {POWER_CUT: [], OVERWRITTEN: []}
     for key in notes.made:
         stored, kept = key in verdict.stored, key in verdict.quarantined
         if stored and kept:
             verdict.contradictions.append(f"{key} is stored and quarantined")
         elif not stored and not kept:
             node, boot, seq = key
-            if seq < notes.acknowledged.get((node, boot), 0):
+            if key in notes.overwritten:
+                gone[OVERWRITTEN].append(key)
+            elif seq < notes.acknowledged.get((node, boot), 0):
                 verdict.unaccounted[key] = "the gateway acknowledged it"
             elif (node, boot) not in notes.cuts:
                 verdict.unaccounted[key] = "its node never lost its power"
             else:
-                gone.append(key)
-    verdict.lost = [Loss(*span, "power cut: RAM of the node") for span in spans(gone)]
+                gone[POWER_CUT].append(key)
+    verdict.lost = sorted(
+        (Loss(*span, cause) for cause, keys in gone.items() for span in spans(keys)),
+        key=lambda loss: (loss.node, loss.boot, loss.first),
+    )
     verdict.contradictions += _against_ledger(verdict, ledger, strays)
     return verdict
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from faults.audit import Loss, Notes, Point, Verdict, audit, spans
+from faults.audit import OVERWRITTEN, POWER_CUT, Loss, Notes, Point, Verdict, audit, spans
 
 T0_MS = 1_790_000_000_000
 
@@ -56,7 +56,16 @@ def test_a_power_cut_explains_what_was_not_acknowledged(scene: Scene) -> None:
     scene.notes.read(["A n-1 1 5"])
     scene.ledger = account(produced=9, stored=7, missing=2)  # of the last it never heard
     verdict = scene.verdict()
-    assert verdict.clean and verdict.lost == [Loss("n-1", 1, 7, 9, "power cut: RAM of the node")]
+    assert verdict.clean and verdict.lost == [Loss("n-1", 1, 7, 9, POWER_CUT)]
+
+
+def test_a_full_outbox_explains_what_it_overwrote_and_no_more(scene: Scene) -> None:
+    del scene.points[3:6]
+    scene.notes.read(["O n-1 1 3", "O n-1 1 4", "A n-1 1 10"])  # what is gone for good is acknowledged, too
+    scene.ledger = account(produced=10, stored=7, missing=3)
+    verdict = scene.verdict()
+    assert verdict.lost == [Loss("n-1", 1, 3, 4, OVERWRITTEN)]
+    assert verdict.unaccounted == {("n-1", 1, 5): "the gateway acknowledged it"}
 
 
 def test_nothing_explains_the_loss_of_an_acknowledged_reading(scene: Scene) -> None:

@@ -4,7 +4,8 @@ import io
 from pathlib import Path
 
 import pytest
-from faults.run import SCENARIOS, Report, load_scenario, run, show
+from faults.report import WIDTH, Report, show
+from faults.run import SCENARIOS, load_scenario, run
 from faults.sorts import SORTS
 from rich.console import Console
 
@@ -12,7 +13,7 @@ from rich.console import Console
 def told(report: Report) -> str:
     """Return what `make faults` would print."""
     words = io.StringIO()
-    show(report, Console(file=words, width=120))
+    show(report, Console(file=words, width=WIDTH))
     return words.getvalue()
 
 
