@@ -115,6 +115,17 @@ class Laboratory:
             guests=[(guest.name, guest.kind) for guest in self._guests if guest.producer == index],
         )
 
+    def intrude(self, producer: ProducerProcess, node: str) -> ProducerProcess:
+        """Return a second device with the id of a node, which begins to speak when it is started."""
+        number = len(self.intruders)
+        chance = random.Random(f"{self._seed}/intruder {number}")
+        intruder = ProducerProcess(
+            self.folder / f"intruder-{number}", producer.index, self.load, self.node_lines[producer.index].port,
+            chance, nodes=[(node, KIND)],
+        )  # fmt: skip
+        self.intruders.append(intruder)
+        return intruder
+
     @property
     def everybody(self) -> list[ProducerProcess]:
         """All that make readings."""
@@ -206,7 +217,7 @@ class Laboratory:
             line.heal()
         self.tell("all is sound again: nodes deliver what they hold")
         answers = await asyncio.gather(
-            *(producer.order("drain", within_s=DRAIN_WITHIN_S) for producer in self.everybody)
+            *(producer.order("drain", within_s=DRAIN_WITHIN_S) for producer in self.producers)
         )
         held = {node: count for answer in answers for node, count in answer["held"].items()}
         if held:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from faults.audit import OVERWRITTEN, POWER_CUT, Loss
 from faults.laboratory import DRAIN_WITHIN_S, Laboratory
 from faults.processes import ProducerProcess
+from faults.readings import serial_of
 
 from edge.model.quality import Clock
 from simulators.faults import Fault
@@ -141,6 +142,37 @@ async def clock_2000(lab: Laboratory, fault: Fault) -> None:
     async with _producer(lab, fault) as producer:
         true_ms = (await producer.order("time"))["time_ms"]
         await _with_clock(lab, fault, producer, YEAR_2000_MS - true_ms, Clock.UNKNOWN)
+
+
+async def twins(lab: Laboratory, fault: Fault) -> None:
+    """A second device calls itself as a node does, at its side: both stay connected, both are heard of."""
+    async with _producer(lab, fault) as producer, AsyncExitStack() as still:
+        for thing in (f"line {producer.index}", "broker", "gateway line", "gateway"):
+            await still.enter_async_context(lab.locks[thing])  # whom a link loses then, the other one threw off
+        intruder = lab.intrude(producer, producer.speaking[0])
+        await intruder.start()
+        before = [
+            (await each.order("drain", within_s=DRAIN_WITHIN_S))["links"] for each in (producer, intruder)
+        ]
+        count, within_s = lab.readings_in(fault.lasts_s), fault.lasts_s
+        await asyncio.gather(
+            *(each.order("make", count=count, within_s=within_s) for each in (producer, intruder))
+        )
+        after = [(await each.order("drain", within_s=DRAIN_WITHIN_S))["links"] for each in (producer, intruder)]
+        if before != after:
+            lab.troubles.append(f"twins threw each other off: connections {before}, then {after}")
+        await intruder.close()
+        lab.troubles += await asyncio.to_thread(_unnamed, lab, producer.speaking[0], intruder.boot)
+
+
+def _unnamed(lab: Laboratory, node: str, boot: int) -> list[str]:
+    """Return what is wrong with the readings of an intruder that were not stored."""
+    kept = [entry for entry in lab.gateway.quarantine(node) if entry["boot"] == boot]
+    return [
+        f"not kept as two_nodes_one_id, with both names: {entry}"
+        for entry in kept
+        if entry["reason"] != "two_nodes_one_id" or entry["detail"].count(serial_of(node, "")) < 2
+    ]
 
 
 async def reorder(lab: Laboratory, fault: Fault) -> None:

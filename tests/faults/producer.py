@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from city_rig import registered
-from faults.readings import COLUMNS, values
+from faults.readings import COLUMNS, serial_of, values
 
 from edge.agent import AgentConfig, NodeAgent, Trust
 from edge.boot import next_boot
 from edge.broker import BrokerAddress
-from edge.link import Link, LinkConfig, Message
+from edge.link import Link, LinkConfig, Message, client_id
 from edge.model.errors import WireError
 from edge.model.quality import Clock
 from edge.outbox import Counts, OutboxConfig
@@ -121,6 +121,7 @@ class Producer:
         self.clock = SetClock()
         if order.get("wakes_ms") is not None:  # no battery: the clock begins at one date at every boot
             self.clock = SetClock(order["wakes_ms"] - time.time_ns() // 1_000_000, Clock.UNKNOWN)
+        self.device = order["name"]
         self.period_s = 1 / order["readings_per_s"]
         names = [name for name, _ in order["nodes"]]
         small = {names[-1]: order["small_outbox_rows"]} if order["small_outbox_rows"] else {}
@@ -131,16 +132,23 @@ class Producer:
         self.trust = {name: Trust(self.clock.now_ms()) for name in self.nodes}
         broker = BrokerAddress.parse(f"mqtt://127.0.0.1:{order['port']}")
         first, *rest = self.nodes.values()
-        self.links = [Link([first], broker, client_id=f"{order['name']}-first", config=LINK)]
+        self.links = [
+            Link(
+                [first],
+                broker,
+                client_id=client_id(first.node.id, serial_of(first.node.id, self.device)),
+                config=LINK,
+            )
+        ]
         if rest:
-            self.links.append(Link(rest, broker, client_id=f"{order['name']}-rest", config=LINK))
+            self.links.append(Link(rest, broker, client_id=f"{self.device}-rest", config=LINK))
         self._flowing: asyncio.Task[None] | None = None
 
     def _node(self, name: str, kind: str, capacity_rows: int | None) -> Noted:
         outbox = replace(AGENT.outbox, capacity_rows=capacity_rows) if capacity_rows else AGENT.outbox
         agent = NodeAgent(
             registered(name, kind), COLUMNS, self.boot, self.clock,
-            period_s=self.period_s, config=replace(AGENT, outbox=outbox),
+            period_s=self.period_s, config=replace(AGENT, outbox=outbox, serial=serial_of(name, self.device)),
         )  # fmt: skip
         return Noted(agent, self._note)
 
@@ -194,7 +202,10 @@ class Producer:
                         await link.drain(order["within_s"])
         held = {name: node.counts.held for name, node in self.nodes.items() if node.counts.held}
         made = {name: node.agent.outbox.next_seq for name, node in self.nodes.items()}
-        return {"time_ms": time.time_ns() // 1_000_000, "boot": self.boot, "held": held, "made": made}
+        return {
+            "time_ms": time.time_ns() // 1_000_000, "boot": self.boot, "held": held, "made": made,
+            "links": [link.connections for link in self.links],
+        }  # fmt: skip
 
     async def run(self) -> None:
         """Work until standard input ends."""

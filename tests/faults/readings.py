@@ -28,3 +28,8 @@ def nodes_of(producer: int, count: int) -> list[str]:
 def guest(kind: str) -> str:
     """Return the name of the guest of a kind."""
     return f"guest-{kind.replace('_', '-')}"
+
+
+def serial_of(node: str, device: str) -> str:
+    """Return the serial number of a piece of hardware that calls itself `node`."""
+    return f"sn-{node}-{device}"

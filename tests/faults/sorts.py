@@ -39,6 +39,7 @@ SORTS: dict[str, Inject] = {
         on_nodes.clock_lost,
         on_nodes.clock_1970,
         on_nodes.clock_2000,
+        on_nodes.twins,
         on_nodes.reorder,
         on_nodes.flood,
         from_strangers.duplicates,
