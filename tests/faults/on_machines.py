@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+from pathlib import Path
 
 from faults.laboratory import Laboratory
 from faults.processes import ConfinedGateway
@@ -125,18 +126,20 @@ async def journal_torn(lab: Laboratory, fault: Fault) -> None:
         lab.gateway.start()
 
 
+def flip(journal: Path, chance: random.Random, strength: float) -> None:
+    """Change 1 to 8 bytes of a journal or of its log."""
+    files = [path for name in ("", "-wal") if (path := journal.with_name(journal.name + name)).exists()]
+    with chance.choice(files).open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        for _ in range(1 + round(7 * strength)):
+            file.seek(chance.randrange(max(1, size)))
+            file.write(chance.randbytes(1))
+
+
 async def journal_flipped(lab: Laboratory, fault: Fault) -> None:
     """The gateway is killed, and some bytes of its journal are not what was written."""
     async with lab.locks["gateway"]:
         lab.gateway.kill()
-        chance = random.Random(fault.target)
-        files = [
-            path for name in ("", "-wal") if (path := lab.gateway.disk.inside / f"journal.db{name}").exists()
-        ]
-        with chance.choice(files).open("r+b") as file:
-            size = file.seek(0, os.SEEK_END)
-            for _ in range(1 + round(7 * fault.strength)):
-                file.seek(chance.randrange(max(1, size)))
-                file.write(chance.randbytes(1))
+        flip(lab.gateway.disk.inside / "journal.db", random.Random(fault.target), fault.strength)
         await asyncio.sleep(fault.lasts_s)
         lab.gateway.start()
