@@ -151,6 +151,7 @@ async def twins(lab: Laboratory, fault: Fault) -> None:
             await still.enter_async_context(lab.locks[thing])  # whom a link loses then, the other one threw off
         intruder = lab.intrude(producer, producer.speaking[0])
         await intruder.start()
+        await intruder.order("meet")
         before = [
             (await each.order("drain", within_s=DRAIN_WITHIN_S))["links"] for each in (producer, intruder)
         ]

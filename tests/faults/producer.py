@@ -196,6 +196,9 @@ class Producer:
                 for node in self.nodes.values():
                     node.disorder = random.Random(order["seed"]) if order["on"] else None
                     node.changed()
+            case "meet":
+                for link in self.links:
+                    await link.met.wait()
             case "drain":
                 with contextlib.suppress(TimeoutError):  # what is still held tells
                     for link in self.links:
