@@ -60,14 +60,27 @@ async def power_cut(lab: Laboratory, fault: Fault) -> None:
         await producer.start()
 
 
-async def power_cut_mid_flow(lab: Laboratory, fault: Fault) -> None:
+async def _lose_power_mid_flow(lab: Laboratory, fault: Fault, producer: ProducerProcess) -> None:
     """The power goes while readings are under way: nobody can plan what is lost."""
+    within_s = fault.lasts_s + 1.0
+    await producer.order("flow", count=lab.readings_in(within_s) * 4, within_s=within_s)
+    await asyncio.sleep(fault.lasts_s)
+    lab.mid_flow |= {(node, producer.boot) for node in producer.names}
+    await producer.cut_power()
+
+
+async def power_cut_mid_flow(lab: Laboratory, fault: Fault) -> None:
+    """The power goes while readings are under way; the nodes boot anew at once."""
     async with _producer(lab, fault) as producer:
-        within_s = fault.lasts_s + 1.0
-        await producer.order("flow", count=lab.readings_in(within_s) * 4, within_s=within_s)
-        await asyncio.sleep(fault.lasts_s)
-        lab.mid_flow |= {(node, producer.boot) for node in producer.names}
-        await producer.cut_power()
+        await _lose_power_mid_flow(lab, fault, producer)
+        await producer.start()
+
+
+async def boot_twice_mid_flow(lab: Laboratory, fault: Fault) -> None:
+    """The same, and the boot counter had not reached the flash: the next boot may even have a lower number."""
+    async with _producer(lab, fault) as producer:
+        await _lose_power_mid_flow(lab, fault, producer)
+        producer.forget_boot()
         await producer.start()
 
 

@@ -32,6 +32,7 @@ SORTS: dict[str, Inject] = {
         on_lines.gateway_link_cut,
         on_nodes.power_cut,
         on_nodes.power_cut_mid_flow,
+        on_nodes.boot_twice_mid_flow,
         on_nodes.boot_twice,
         on_nodes.flash_torn,
         on_nodes.outbox_overflow,
