@@ -2,7 +2,8 @@
 
 A reading is *stored* (one point, of the right time and values), *quarantined* (named there by node, boot and
 number), or *lost*: it was in the RAM of a node whose power was cut, or was overwritten there, and the gateway
-had not acknowledged it. Whatever is none of these is *unaccounted*, which no fault excuses.
+had not acknowledged it; or the gateway had no room for it and counts it as dropped. Whatever is none of these
+is *unaccounted*, which no fault excuses.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from typing import Any
 Key = tuple[str, int, int]
 """Node, boot, number."""
 Boot = tuple[str, int]
-POWER_CUT = "power cut"
-OVERWRITTEN = "overwritten"
+POWER_CUT = "power cut"  # it was in RAM alone
+OVERWRITTEN = "overwritten"  # the node's outbox was full
+LET_GO = "let go by the gateway"  # the gateway's room was at its end
+_ACKNOWLEDGED = "the gateway acknowledged it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,6 @@ class Loss:
     first: int
     last: int
     cause: str
-    """POWER_CUT: it was in RAM alone; OVERWRITTEN: the node's outbox was full."""
 
     @property
     def readings(self) -> int:
@@ -121,11 +123,12 @@ def audit(
             if key in notes.overwritten:
                 gone[OVERWRITTEN].append(key)
             elif seq < notes.acknowledged.get((node, boot), 0):
-                verdict.unaccounted[key] = "the gateway acknowledged it"
+                verdict.unaccounted[key] = _ACKNOWLEDGED
             elif (node, boot) not in notes.cuts:
                 verdict.unaccounted[key] = "its node never lost its power"
             else:
                 gone[POWER_CUT].append(key)
+    gone[LET_GO] = _let_go(verdict, ledger)
     verdict.lost = sorted(
         (Loss(*span, cause) for cause, keys in gone.items() for span in spans(keys)),
         key=lambda loss: (loss.node, loss.boot, loss.first),
@@ -160,6 +163,20 @@ def _judge_points(notes: Notes, points: Sequence[Point], verdict: Verdict) -> No
         if point.key in verdict.stored:
             verdict.duplicates.append(point.key)
         verdict.stored.add(point.key)
+
+
+def _let_go(verdict: Verdict, ledger: Mapping[str, Any]) -> list[Key]:
+    """Return what is gone although it was acknowledged, of nodes of which just so much was dropped.
+
+    The ledger knows how many it let go, and why, not which.
+    """
+    acknowledged = [key for key, why in verdict.unaccounted.items() if why == _ACKNOWLEDGED]
+    gone = Counter(node for node, _, _ in acknowledged)
+    dropped = {row["node"]: row["dropped"] for row in ledger["nodes"]}
+    found = [key for key in acknowledged if dropped.get(key[0], 0) == gone[key[0]]]
+    for key in found:
+        del verdict.unaccounted[key]
+    return found
 
 
 def _against_ledger(verdict: Verdict, ledger: Mapping[str, Any], strays: Counter[str]) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from faults.audit import OVERWRITTEN, POWER_CUT, Loss, Notes, Point, Verdict, audit, spans
+from faults.audit import LET_GO, OVERWRITTEN, POWER_CUT, Loss, Notes, Point, Verdict, audit, spans
 
 T0_MS = 1_790_000_000_000
 
@@ -74,6 +74,16 @@ def test_nothing_explains_the_loss_of_an_acknowledged_reading(scene: Scene) -> N
     scene.notes.read(["A n-1 1 8"])
     scene.ledger = account(produced=10, stored=7, missing=3)
     assert scene.verdict().unaccounted == {("n-1", 1, 7): "the gateway acknowledged it"}
+
+
+def test_what_the_gateway_counts_as_dropped_is_let_go_and_one_more_is_unaccounted(scene: Scene) -> None:
+    del scene.points[2:5]
+    scene.notes.read(["A n-1 1 10"])
+    scene.ledger = account(produced=10, stored=7, dropped=3)
+    assert scene.verdict().clean and scene.verdict().lost == [Loss("n-1", 1, 2, 4, LET_GO)]
+    del scene.points[0]
+    verdict = scene.verdict()
+    assert len(verdict.unaccounted) == 4 and verdict.contradictions
 
 
 def test_a_power_cut_explains_nothing_of_another_boot(scene: Scene) -> None:
