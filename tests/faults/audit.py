@@ -88,6 +88,8 @@ class Verdict:
     made: Mapping[Key, Made]
     stored: set[Key] = field(default_factory=set)
     quarantined: set[Key] = field(default_factory=set)
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Of the quarantined readings."""
     lost: list[Loss] = field(default_factory=list)
     unaccounted: dict[Key, str] = field(default_factory=dict)
     duplicates: list[Key] = field(default_factory=list)
@@ -113,6 +115,7 @@ def audit(
             continue
         for seq in range(entry["seq"], entry["seq"] + entry["readings"]):
             verdict.quarantined.add((entry["node"], entry["boot"], seq))
+        verdict.reasons[entry["reason"]] += entry["readings"]
     gone: dict[str, list[Key]] = {POWER_CUT: [], OVERWRITTEN: []}
     for key in notes.made:
         stored, kept = key in verdict.stored, key in verdict.quarantined
@@ -190,6 +193,7 @@ def _against_ledger(verdict: Verdict, ledger: Mapping[str, Any], strays: Counter
         found[node]["quarantined"] += 1
     for loss in verdict.lost:
         found[loss.node]["lost"] += loss.readings
+        found[loss.node][loss.cause] += loss.readings
     said = {row["node"]: row for row in ledger["nodes"]}
     wrong = []
     for node, counts in found.items():
@@ -202,6 +206,7 @@ def _against_ledger(verdict: Verdict, ledger: Mapping[str, Any], strays: Counter
             "stored": row["stored"],
             "quarantined": row["quarantined"] - strays[node],
             "lost": row["missing"] + row["dropped"] + never_heard_of,
+            OVERWRITTEN: row["reasons"].get("missing_overwritten", 0),
         }
         if not row["balanced"] or row["queued"] or never_heard_of < 0 or Counter(told) != _only(counts, told):
             wrong.append(f"{node}: the ledger says {row} ({strays[node]} strays), found was {dict(counts)}")

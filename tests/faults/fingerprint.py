@@ -25,6 +25,7 @@ def ledger_lines(verdict: Verdict, ledger: Mapping[str, Any], strays: Mapping[st
     for node, keys in groupby(sorted(verdict.made), key=lambda key: key[0]):
         row = rows.get(node, {})
         said = {name: row.get(name, 0) - (strays.get(node, 0) if name in _STRAY else 0) for name in SAID}
+        said |= dict(sorted(row.get("reasons", {}).items()))
         lines.append(f"{node}: " + ", ".join(f"{name} {count}" for name, count in said.items()))
         lines += _boots(list(keys), verdict)
     return lines

@@ -14,6 +14,7 @@ from faults.laboratory import DRAIN_WITHIN_S, Laboratory
 from faults.processes import ProducerProcess
 from faults.readings import serial_of
 
+from edge.boot import start_of
 from edge.model.quality import Clock
 from simulators.faults import Fault
 
@@ -87,12 +88,12 @@ async def boot_twice_mid_flow(lab: Laboratory, fault: Fault) -> None:
 async def boot_twice(lab: Laboratory, fault: Fault) -> None:
     """A power cut, and the boot counter had not reached the flash: the next boot takes the same one again."""
     async with _producer(lab, fault) as producer:
-        counter = producer.boot // 10_000
+        counter = start_of(producer.boot)
         await _lose_power(lab, fault, producer)
         producer.forget_boot()
         await asyncio.sleep(fault.lasts_s)
         await producer.start()
-        if producer.boot // 10_000 != counter:
+        if start_of(producer.boot) != counter:
             lab.troubles.append(f"boot {producer.boot} should have come with counter {counter} again")
 
 

@@ -18,6 +18,7 @@ from city_rig import CITYNEURON, GatewayProcess
 from servers import PROJECT, program
 
 from edge.model.node import Node
+from edge.protocol.wire import BOOT_STEP
 from simulators.faults import Load
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'tests'}"}
@@ -175,7 +176,7 @@ class ProducerProcess:
     async def start(self, **more: Any) -> None:
         """Boot; return when it is there."""
         self._flash = {path.name: path.read_bytes() for path in self._flash_files()}
-        digits = self._chance.choice([number for number in range(10_000) if number not in self._digits])
+        digits = self._chance.choice([number for number in range(BOOT_STEP) if number not in self._digits])
         self._digits.add(digits)  # a counter may come twice
         with (self.folder / "log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(

@@ -25,14 +25,14 @@ from city_rig import registered
 from faults.readings import COLUMNS, serial_of, values
 
 from edge.agent import AgentConfig, NodeAgent, Trust
-from edge.boot import next_boot
+from edge.boot import next_boot, start_of
 from edge.broker import BrokerAddress
 from edge.link import Link, LinkConfig, Message, client_id
 from edge.model.errors import WireError
 from edge.model.quality import Clock
 from edge.outbox import Counts, OutboxConfig
 from edge.protocol.topics import Leaf, parse_topic
-from edge.protocol.wire import decode_ack
+from edge.protocol.wire import BOOT_STEP, decode_ack
 
 AGENT = AgentConfig(
     flush_s=0.1, pack_rows=20, outbox=OutboxConfig(resend_s=1.0, capacity_rows=1_000_000, window_rows=4_000)
@@ -116,7 +116,7 @@ class Producer:
 
     def __init__(self, order: dict[str, Any]) -> None:
         folder = Path(order["folder"])
-        self.boot = next_boot(folder / "boot") * 10_000 + order["digits"]
+        self.boot = start_of(next_boot(folder / "boot")) * BOOT_STEP + order["digits"]
         self._file = os.open(folder / "produced", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self.clock = SetClock()
         if order.get("wakes_ms") is not None:  # no battery: the clock begins at one date at every boot

@@ -49,6 +49,8 @@ def show(report: Report, console: Console) -> None:
     """Print what happened, a line a sort, every loss, and everything that is wrong."""
     console.print(_by_sort(report))
     console.print("Readings are counted with the fault that began last when they were made.\n", style="dim")
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in report.verdict.reasons.most_common())
+    console.print(f"Quarantined: {reasons or 'nothing'}.", highlight=False)
     _show_losses(report.verdict, console)
     wrong = [*report.verdict.contradictions, *report.troubles]
     wrong += [f"unaccounted: {key}: {why}" for key, why in report.verdict.unaccounted.items()]
