@@ -21,7 +21,9 @@ class Load:
     producers: int = 4
     nodes_per_producer: int = 5
     readings_per_s: float = 5.0
-    """Of each node."""
+    """Of each node: how fast it makes those that the plan gives it."""
+    small_outbox_rows: int = 0
+    """The last node of each producer keeps so few readings that its outbox can overflow; 0: as many as all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +71,8 @@ class Fault:
     sort: str
     after_s: float
     """Wait so long after the fault before this one began."""
+    readings: int
+    """So many does every node make in that time: the plan says how many there will be, not the clock."""
     lasts_s: float
     target: int
     """Any number: a sort takes it modulo what there is to hit."""
@@ -106,14 +110,16 @@ def plan(scenario: Scenario, seed: int, faults: int | None = None) -> list[Fault
     chance.shuffle(drawn)
     weights = [scenario.sorts[name].weight for name in names]
     drawn += chance.choices(names, weights, k=max(0, count - len(drawn)))
+    waits_s = [round(scenario.every_s * chance.uniform(0.5, 1.5), 3) for _ in drawn[:count]]
     return [
         Fault(
             number=number,
             sort=name,
-            after_s=round(scenario.every_s * chance.uniform(0.5, 1.5), 3),
+            after_s=wait_s,
+            readings=max(1, round(wait_s * scenario.load.readings_per_s)),
             lasts_s=round(chance.uniform(scenario.sorts[name].shortest_s, scenario.sorts[name].longest_s), 3),
             target=chance.randrange(2**31),
             strength=chance.random(),
         )
-        for number, name in enumerate(drawn[:count])
+        for number, (name, wait_s) in enumerate(zip(drawn, waits_s, strict=False))
     ]

@@ -1,8 +1,9 @@
 """The audit: what the nodes noted down against what the store holds and what the ledger says. Pure.
 
 A reading is *stored* (one point, of the right time and values), *quarantined* (named there by node, boot and
-number), or *lost*: it was in the RAM of a node whose power was cut, and the gateway had not acknowledged it.
-Whatever is none of these is *unaccounted*, which no fault excuses.
+number), or *lost*: it was in the RAM of a node whose power was cut, or was overwritten there, and the gateway
+had not acknowledged it; or the gateway had no room for it and counts it as dropped. Whatever is none of these
+is *unaccounted*, which no fault excuses.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from typing import Any
 Key = tuple[str, int, int]
 """Node, boot, number."""
 Boot = tuple[str, int]
+POWER_CUT = "power cut"  # it was in RAM alone
+OVERWRITTEN = "overwritten"  # the node's outbox was full
+LET_GO = "let go by the gateway"  # the gateway's room was at its end
+_ACKNOWLEDGED = "the gateway acknowledged it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +32,14 @@ class Made:
 
 @dataclass(slots=True)
 class Notes:
-    """What all nodes noted: readings, the highest acknowledgement of each boot, boots that lost their power."""
+    """What all nodes noted: readings, the highest acknowledgement of each boot, what was overwritten unsaid.
+
+    `cuts` are the boots that lost their power.
+    """
 
     made: dict[Key, Made] = field(default_factory=dict)
     acknowledged: dict[Boot, int] = field(default_factory=dict)
+    overwritten: set[Key] = field(default_factory=set)
     cuts: set[Boot] = field(default_factory=set)
 
     def read(self, lines: Iterable[str]) -> None:
@@ -39,6 +48,8 @@ class Notes:
             match line.split():
                 case ["R", node, boot, seq, t_ms, made_ms]:
                     self.made[node, int(boot), int(seq)] = Made(int(t_ms), int(made_ms))
+                case ["O", node, boot, seq]:
+                    self.overwritten.add((node, int(boot), int(seq)))
                 case ["A", node, boot, upto]:
                     key = (node, int(boot))
                     self.acknowledged[key] = max(self.acknowledged.get(key, 0), int(upto))
@@ -77,6 +88,8 @@ class Verdict:
     made: Mapping[Key, Made]
     stored: set[Key] = field(default_factory=set)
     quarantined: set[Key] = field(default_factory=set)
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Of the quarantined readings."""
     lost: list[Loss] = field(default_factory=list)
     unaccounted: dict[Key, str] = field(default_factory=dict)
     duplicates: list[Key] = field(default_factory=list)
@@ -102,20 +115,27 @@ def audit(
             continue
         for seq in range(entry["seq"], entry["seq"] + entry["readings"]):
             verdict.quarantined.add((entry["node"], entry["boot"], seq))
-    gone = []
+        verdict.reasons[entry["reason"]] += entry["readings"]
+    gone: dict[str, list[Key]] = {POWER_CUT: [], OVERWRITTEN: []}
     for key in notes.made:
         stored, kept = key in verdict.stored, key in verdict.quarantined
         if stored and kept:
             verdict.contradictions.append(f"{key} is stored and quarantined")
         elif not stored and not kept:
             node, boot, seq = key
-            if seq < notes.acknowledged.get((node, boot), 0):
-                verdict.unaccounted[key] = "the gateway acknowledged it"
+            if key in notes.overwritten:
+                gone[OVERWRITTEN].append(key)
+            elif seq < notes.acknowledged.get((node, boot), 0):
+                verdict.unaccounted[key] = _ACKNOWLEDGED
             elif (node, boot) not in notes.cuts:
                 verdict.unaccounted[key] = "its node never lost its power"
             else:
-                gone.append(key)
-    verdict.lost = [Loss(*span, "power cut: RAM of the node") for span in spans(gone)]
+                gone[POWER_CUT].append(key)
+    gone[LET_GO] = _let_go(verdict, ledger)
+    verdict.lost = sorted(
+        (Loss(*span, cause) for cause, keys in gone.items() for span in spans(keys)),
+        key=lambda loss: (loss.node, loss.boot, loss.first),
+    )
     verdict.contradictions += _against_ledger(verdict, ledger, strays)
     return verdict
 
@@ -148,6 +168,20 @@ def _judge_points(notes: Notes, points: Sequence[Point], verdict: Verdict) -> No
         verdict.stored.add(point.key)
 
 
+def _let_go(verdict: Verdict, ledger: Mapping[str, Any]) -> list[Key]:
+    """Return what is gone although it was acknowledged, of nodes of which just so much was dropped.
+
+    The ledger knows how many it let go, and why, not which.
+    """
+    acknowledged = [key for key, why in verdict.unaccounted.items() if why == _ACKNOWLEDGED]
+    gone = Counter(node for node, _, _ in acknowledged)
+    dropped = {row["node"]: row["dropped"] for row in ledger["nodes"]}
+    found = [key for key in acknowledged if dropped.get(key[0], 0) == gone[key[0]]]
+    for key in found:
+        del verdict.unaccounted[key]
+    return found
+
+
 def _against_ledger(verdict: Verdict, ledger: Mapping[str, Any], strays: Counter[str]) -> list[str]:
     """Return where the ledger says something else than was found."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
@@ -159,6 +193,7 @@ def _against_ledger(verdict: Verdict, ledger: Mapping[str, Any], strays: Counter
         found[node]["quarantined"] += 1
     for loss in verdict.lost:
         found[loss.node]["lost"] += loss.readings
+        found[loss.node][loss.cause] += loss.readings
     said = {row["node"]: row for row in ledger["nodes"]}
     wrong = []
     for node, counts in found.items():
@@ -171,6 +206,7 @@ def _against_ledger(verdict: Verdict, ledger: Mapping[str, Any], strays: Counter
             "stored": row["stored"],
             "quarantined": row["quarantined"] - strays[node],
             "lost": row["missing"] + row["dropped"] + never_heard_of,
+            OVERWRITTEN: row["reasons"].get("missing_overwritten", 0),
         }
         if not row["balanced"] or row["queued"] or never_heard_of < 0 or Counter(told) != _only(counts, told):
             wrong.append(f"{node}: the ledger says {row} ({strays[node]} strays), found was {dict(counts)}")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from city_rig import CITYNEURON, GatewayProcess
 from servers import PROJECT, program
 
 from edge.model.node import Node
+from edge.protocol.wire import BOOT_STEP
 from simulators.faults import Load
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'tests'}"}
@@ -116,6 +118,17 @@ class ConfinedGateway(GatewayProcess):
         done = subprocess.run(command, capture_output=True, check=True, timeout=120)
         return json.loads(done.stdout)  # type: ignore[no-any-return]
 
+    def quarantine(self, node: str | None = None) -> list[dict[str, Any]]:
+        """Return what is quarantined, of all nodes or of one."""
+        words = ["--node", node] if node else []
+        return self.command("quarantine", "list", "--limit", "10000000", *words)["entries"]  # type: ignore[no-any-return]
+
+    def retry(self, node: str) -> None:
+        """`cityneuron quarantine retry`: what was kept of a node is tried again."""
+        command = [*self.disk.enter, CITYNEURON, "quarantine", "retry", "--node", node]
+        data = ["--data", str(self.journal.parent)]
+        subprocess.run([*command, *data], capture_output=True, check=True, timeout=120)
+
     def close(self) -> None:
         """End it, with its disk."""
         self.kill()
@@ -126,37 +139,74 @@ class ConfinedGateway(GatewayProcess):
 
 
 class ProducerProcess:
-    """Nodes in their own process; what they must remember is in `folder`, all else is in their RAM."""
+    """Nodes in their own process; what they must remember is in `folder`, all else is in their RAM.
 
-    def __init__(self, folder: Path, index: int, load: Load, port: int) -> None:
+    `nodes` and `guests` are (name, kind). The digits of boot numbers come from `chance`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        index: int,
+        load: Load,
+        port: int,
+        chance: random.Random,
+        *,
+        nodes: Sequence[tuple[str, str]],
+        guests: Sequence[tuple[str, str]] = (),
+    ) -> None:
         folder.mkdir(parents=True)
         self.folder = folder
         self.index = index
+        self.names = [name for name, _ in [*nodes, *guests]]
+        self.speaking = [name for name, _ in nodes]
+        self.boot = 0
         self.cuts: set[int] = set()
         """Boots that ended by a power cut."""
+        self._chance = chance
+        self._digits: set[int] = set()
+        self._flash: dict[str, bytes] = {}
+        """What lay there before this boot."""
         self._order = {
-            "folder": str(folder), "producer": index, "nodes": load.nodes_per_producer,
-            "readings_per_s": load.readings_per_s, "port": port,
+            "folder": str(folder), "name": folder.name, "nodes": nodes, "guests": guests, "port": port,
+            "readings_per_s": load.readings_per_s, "small_outbox_rows": load.small_outbox_rows,
         }  # fmt: skip
         self._process: asyncio.subprocess.Process | None = None
-        self._boot = 0
 
     async def start(self, **more: Any) -> None:
-        """Boot; return when every link has met the broker, or when that takes too long."""
+        """Boot; return when it is there."""
+        self._flash = {path.name: path.read_bytes() for path in self._flash_files()}
+        digits = self._chance.choice([number for number in range(BOOT_STEP) if number not in self._digits])
+        self._digits.add(digits)  # a counter may come twice
         with (self.folder / "log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "faults.producer", json.dumps({**self._order, **more}),
+                sys.executable, "-m", "faults.producer", json.dumps({**self._order, "digits": digits, **more}),
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=ENVIRONMENT,
             )  # fmt: skip
-        self._boot = (await self.order("greet"))["boot"]
+        self.boot = (await self.order("greet"))["boot"]
 
     async def cut_power(self) -> None:
         """SIGKILL: whatever was in RAM is gone."""
         if self._process is not None:
-            self.cuts.add(self._boot)
+            self.cuts.add(self.boot)
             self._process.kill()
             await self._process.wait()
             self._process = None
+
+    def forget_boot(self) -> None:
+        """Of this boot nothing reached the flash; call it while the power is off."""
+        for path in self._flash_files():
+            path.unlink()
+        for name, content in self._flash.items():
+            (self.folder / name).write_bytes(content)
+
+    def tear_flash(self, strength: float) -> None:
+        """What was written last to the flash is only there in part; call it while the power is off."""
+        newest = max(self._flash_files(), key=lambda path: path.stat().st_mtime_ns)
+        os.truncate(newest, int(newest.stat().st_size * strength))
+
+    def _flash_files(self) -> list[Path]:
+        return sorted(self.folder.glob("boot*"))
 
     async def order(self, do: str, **more: Any) -> dict[str, Any]:
         """Give an order and return the answer."""

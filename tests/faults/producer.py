@@ -1,8 +1,10 @@
 """Nodes in a process of their own, so that their power can be cut: RAM is lost, the boot number is not.
 
-`python -m faults.producer '{...}'`. Every reading is noted in a file before the outbox has it, and every
-acknowledgement once it came, so that the audit rests on nothing that the gateway says. Orders come by
-standard input, a JSON object a line; each is answered by a line.
+`python -m faults.producer '{...}'`. A node makes the readings that it is ordered to make, no more: how many
+there are is the plan's affair, not the clock's. Every reading is noted in a file before the outbox has it,
+and every acknowledgement and every overwritten reading once it came to that, so that the audit rests on
+nothing that the gateway says. Orders come by standard input, a JSON object a line, one after the other;
+each is answered by a line.
 """
 
 from __future__ import annotations
@@ -15,25 +17,28 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from city_rig import registered
-from faults.readings import COLUMNS, KIND, nodes_of, values
+from faults.readings import COLUMNS, serial_of, values
 
 from edge.agent import AgentConfig, NodeAgent, Trust
-from edge.boot import next_boot
+from edge.boot import next_boot, start_of
 from edge.broker import BrokerAddress
-from edge.link import Link, LinkConfig, Message
+from edge.link import Link, LinkConfig, Message, client_id
 from edge.model.errors import WireError
 from edge.model.quality import Clock
 from edge.outbox import Counts, OutboxConfig
 from edge.protocol.topics import Leaf, parse_topic
-from edge.protocol.wire import decode_ack
+from edge.protocol.wire import BOOT_STEP, decode_ack
 
 AGENT = AgentConfig(
     flush_s=0.1, pack_rows=20, outbox=OutboxConfig(resend_s=1.0, capacity_rows=1_000_000, window_rows=4_000)
 )
+GRID_MS = 50
+"""Nodes sense on one grid, so that the times of different nodes and boots meet."""
 LINK = LinkConfig(keepalive_s=2, timeout_s=2.0, retry_first_s=0.1, retry_limit_s=0.5)
 
 
@@ -98,7 +103,8 @@ class Noted:
     def acknowledged(self, payload: bytes, now_s: float) -> int:
         with contextlib.suppress(WireError):  # the agent deals with a forged one
             ack = decode_ack(payload)
-            self._note(f"A {self.node.id} {ack.boot} {ack.upto}")
+            if ack.boot == self.agent.outbox.boot:  # of an earlier one it says what is gone, too
+                self._note(f"A {self.node.id} {ack.boot} {ack.upto}")
         return self.agent.acknowledged(payload, now_s)
 
     def death(self) -> Message:
@@ -110,86 +116,105 @@ class Producer:
 
     def __init__(self, order: dict[str, Any]) -> None:
         folder = Path(order["folder"])
-        self.boot = next_boot(folder / "boot")
+        self.boot = start_of(next_boot(folder / "boot")) * BOOT_STEP + order["digits"]
         self._file = os.open(folder / "produced", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self.clock = SetClock(order.get("offset_ms", 0), Clock(order.get("clock", 0)))
-        fixed_ms = order.get("wakes_ms")
-        if fixed_ms is not None:  # no battery: the clock begins at one date at every boot
-            self.clock = SetClock(fixed_ms - time.time_ns() // 1_000_000, Clock.UNKNOWN)
-        self.period_ms = round(1000 / order["readings_per_s"])
-        agents = [
-            NodeAgent(
-                registered(name, KIND),
-                COLUMNS,
-                self.boot,
-                self.clock,
-                period_s=self.period_ms / 1000,
-                config=AGENT,
-            )
-            for name in nodes_of(order["producer"], order["nodes"])
-        ]
-        self.nodes = [Noted(agent, self._note) for agent in agents]
-        self.trust = {node.node.id: Trust(self.clock.now_ms()) for node in self.nodes}
+        self.clock = SetClock()
+        if order.get("wakes_ms") is not None:  # no battery: the clock begins at one date at every boot
+            self.clock = SetClock(order["wakes_ms"] - time.time_ns() // 1_000_000, Clock.UNKNOWN)
+        self.device = order["name"]
+        self.period_s = 1 / order["readings_per_s"]
+        names = [name for name, _ in order["nodes"]]
+        small = {names[-1]: order["small_outbox_rows"]} if order["small_outbox_rows"] else {}
+        self.nodes = {
+            name: self._node(name, kind, small.get(name)) for name, kind in [*order["nodes"], *order["guests"]]
+        }
+        self.speaking = [self.nodes[name] for name in names]
+        self.trust = {name: Trust(self.clock.now_ms()) for name in self.nodes}
         broker = BrokerAddress.parse(f"mqtt://127.0.0.1:{order['port']}")
-        name = f"producer-{order['producer']}"
-        self.links = [Link(self.nodes[1:], broker, client_id=f"{name}-rest", config=LINK)] if agents[1:] else []
-        self.links.append(Link(self.nodes[:1], broker, client_id=f"{name}-first", config=LINK))
-        self.producing = True
+        first, *rest = self.nodes.values()
+        self.links = [
+            Link(
+                [first],
+                broker,
+                client_id=client_id(first.node.id, serial_of(first.node.id, self.device)),
+                config=LINK,
+            )
+        ]
+        if rest:
+            self.links.append(Link(rest, broker, client_id=f"{self.device}-rest", config=LINK))
+        self._flowing: asyncio.Task[None] | None = None
+
+    def _node(self, name: str, kind: str, capacity_rows: int | None) -> Noted:
+        outbox = replace(AGENT.outbox, capacity_rows=capacity_rows) if capacity_rows else AGENT.outbox
+        agent = NodeAgent(
+            registered(name, kind), COLUMNS, self.boot, self.clock,
+            period_s=self.period_s, config=replace(AGENT, outbox=outbox, serial=serial_of(name, self.device)),
+        )  # fmt: skip
+        return Noted(agent, self._note)
 
     def _note(self, line: str) -> None:
         os.write(self._file, line.encode() + b"\n")
 
     def record(self, node: Noted, t_ms: int) -> None:
         """Make one reading: noted first, then in the outbox."""
-        agent = node.agent
-        boot, seq = agent.outbox.boot, agent.outbox.next_seq
-        state = self.trust[node.node.id].state(t_ms, self.clock.state)
-        self._note(f"R {node.node.id} {boot} {seq} {t_ms} {time.time_ns() // 1_000_000}")
-        agent.record(t_ms, state, values(node.node.id, boot, seq), asyncio.get_running_loop().time())
+        name, outbox = node.node.id, node.agent.outbox
+        boot, seq, dropped = outbox.boot, outbox.next_seq, node.counts.dropped
+        state = self.trust[name].state(t_ms, self.clock.state)
+        self._note(f"R {name} {boot} {seq} {t_ms} {time.time_ns() // 1_000_000}")
+        node.agent.record(t_ms, state, values(name, boot, seq), asyncio.get_running_loop().time())
+        if node.counts.dropped > dropped:  # and nobody had acknowledged it
+            self._note(f"O {name} {boot} {outbox.oldest[1] - 1}")
 
-    async def sense(self) -> None:
-        """Make readings on the grid of the period for ever."""
-        while True:
-            t_ms = self.clock.now_ms() // self.period_ms * self.period_ms + self.period_ms
-            await asyncio.sleep((t_ms - self.clock.now_ms()) / 1000)
-            if abs(self.clock.now_ms() - t_ms) > self.period_ms:  # it was set meanwhile
-                t_ms = self.clock.now_ms()
-            if self.producing:
-                for node in self.nodes:
-                    self.record(node, t_ms)
+    async def make(self, count: int, within_s: float) -> None:
+        """Let every node that is no guest make so many readings, evenly."""
+        for _ in range(count):
+            await asyncio.sleep(within_s / count)
+            t_ms = self.clock.now_ms() // GRID_MS * GRID_MS
+            for node in self.speaking:
+                self.record(node, t_ms)
+
+    async def burst(self, node: Noted, count: int) -> None:
+        """Let one node make so many readings at once, of the milliseconds before now."""
+        begin_ms = self.clock.now_ms() - count
+        for index in range(count):
+            self.record(node, begin_ms + index)
+            if index % 50 == 0:
+                await asyncio.sleep(0)
 
     async def obey(self, order: dict[str, Any]) -> dict[str, Any]:
         """Carry out one order and return the answer."""
         match order["do"]:
+            case "make":
+                await self.make(order["count"], order["within_s"])
+            case "flow":  # until the power goes
+                self._flowing = asyncio.create_task(self.make(order["count"], order["within_s"]))
+            case "burst":
+                await self.burst(self.nodes[order["node"]], order["count"])
             case "clock":
                 self.clock.offset_ms, self.clock.state = order["offset_ms"], Clock(order["state"])
-            case "flood":
-                node, count = self.nodes[order["node"] % len(self.nodes)], order["count"]
-                begin_ms = self.clock.now_ms() - count
-                for index in range(count):
-                    self.record(node, begin_ms + index)
-                    if index % 50 == 0:
-                        await asyncio.sleep(0)
             case "disorder":
-                for node in self.nodes:
+                for node in self.nodes.values():
                     node.disorder = random.Random(order["seed"]) if order["on"] else None
                     node.changed()
-            case "drain":
-                self.producing = False
-                with contextlib.suppress(TimeoutError):  # what is still held tells
-                    for link in self.links:
-                        await link.drain(order["within_s"])
             case "meet":
                 for link in self.links:
                     await link.met.wait()
-        held = {node.node.id: node.counts.held for node in self.nodes if node.counts.held}
-        return {"time_ms": time.time_ns() // 1_000_000, "boot": self.boot, "held": held}
+            case "drain":
+                with contextlib.suppress(TimeoutError):  # what is still held tells
+                    for link in self.links:
+                        await link.drain(order["within_s"])
+        held = {name: node.counts.held for name, node in self.nodes.items() if node.counts.held}
+        made = {name: node.agent.outbox.next_seq for name, node in self.nodes.items()}
+        return {
+            "time_ms": time.time_ns() // 1_000_000, "boot": self.boot, "held": held, "made": made,
+            "links": [link.connections for link in self.links],
+        }  # fmt: skip
 
     async def run(self) -> None:
         """Work until standard input ends."""
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(link.run()) for link in self.links]
-            running.append(tasks.create_task(self.sense()))
+            for link in self.links:
+                tasks.create_task(link.run())
             reader = asyncio.StreamReader()
             await asyncio.get_running_loop().connect_read_pipe(
                 lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
@@ -198,7 +223,6 @@ class Producer:
                 print(json.dumps(await self.obey(json.loads(line))), flush=True)
             for link in self.links:
                 link.stop()
-            running[-1].cancel()
 
 
 if __name__ == "__main__":

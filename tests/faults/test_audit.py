@@ -6,15 +6,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from faults.audit import Loss, Notes, Point, Verdict, audit, spans
+from faults.audit import LET_GO, OVERWRITTEN, POWER_CUT, Loss, Notes, Point, Verdict, audit, spans
 
 T0_MS = 1_790_000_000_000
 
 
-def account(**counts: int) -> dict[str, Any]:
+def account(**counts: Any) -> dict[str, Any]:
     """Return a node's row of the ledger; what is not named is 0."""
     names = ("produced", "stored", "queued", "dropped", "quarantined", "missing")
-    return {"node": "n-1", **dict.fromkeys(names, 0), "balanced": True, **counts}
+    return {"node": "n-1", **dict.fromkeys(names, 0), "reasons": {}, "balanced": True, **counts}
 
 
 @dataclass
@@ -56,7 +56,16 @@ def test_a_power_cut_explains_what_was_not_acknowledged(scene: Scene) -> None:
     scene.notes.read(["A n-1 1 5"])
     scene.ledger = account(produced=9, stored=7, missing=2)  # of the last it never heard
     verdict = scene.verdict()
-    assert verdict.clean and verdict.lost == [Loss("n-1", 1, 7, 9, "power cut: RAM of the node")]
+    assert verdict.clean and verdict.lost == [Loss("n-1", 1, 7, 9, POWER_CUT)]
+
+
+def test_a_full_outbox_explains_what_it_overwrote_and_no_more(scene: Scene) -> None:
+    del scene.points[3:6]
+    scene.notes.read(["O n-1 1 3", "O n-1 1 4", "A n-1 1 10"])  # what is gone for good is acknowledged, too
+    scene.ledger = account(produced=10, stored=7, missing=3, reasons={"missing_overwritten": 2})
+    verdict = scene.verdict()
+    assert verdict.lost == [Loss("n-1", 1, 3, 4, OVERWRITTEN)]
+    assert verdict.unaccounted == {("n-1", 1, 5): "the gateway acknowledged it"}
 
 
 def test_nothing_explains_the_loss_of_an_acknowledged_reading(scene: Scene) -> None:
@@ -65,6 +74,16 @@ def test_nothing_explains_the_loss_of_an_acknowledged_reading(scene: Scene) -> N
     scene.notes.read(["A n-1 1 8"])
     scene.ledger = account(produced=10, stored=7, missing=3)
     assert scene.verdict().unaccounted == {("n-1", 1, 7): "the gateway acknowledged it"}
+
+
+def test_what_the_gateway_counts_as_dropped_is_let_go_and_one_more_is_unaccounted(scene: Scene) -> None:
+    del scene.points[2:5]
+    scene.notes.read(["A n-1 1 10"])
+    scene.ledger = account(produced=10, stored=7, dropped=3)
+    assert scene.verdict().clean and scene.verdict().lost == [Loss("n-1", 1, 2, 4, LET_GO)]
+    del scene.points[0]
+    verdict = scene.verdict()
+    assert len(verdict.unaccounted) == 4 and verdict.contradictions
 
 
 def test_a_power_cut_explains_nothing_of_another_boot(scene: Scene) -> None:
@@ -101,15 +120,23 @@ def test_a_point_that_is_not_what_its_node_made_is_a_contradiction(
 def test_quarantined_readings_are_accounted_for_and_strays_are_no_readings(scene: Scene) -> None:
     del scene.points[2:4]
     scene.quarantine = [
-        {"node": "n-1", "boot": 1, "seq": 2, "readings": 2},
+        {"node": "n-1", "boot": 1, "seq": 2, "readings": 2, "reason": "bad_time"},
         {"node": "n-1", "boot": None, "seq": None, "readings": 1},
     ]
     scene.ledger = account(produced=11, stored=8, quarantined=3)
     verdict = scene.verdict()
-    assert verdict.clean and len(verdict.quarantined) == 2
+    assert verdict.clean and len(verdict.quarantined) == 2 and verdict.reasons == {"bad_time": 2}
 
 
-@pytest.mark.parametrize("change", [{"balanced": False}, {"queued": 1}, {"stored": 9, "missing": 1}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"balanced": False},
+        {"queued": 1},
+        {"stored": 9, "missing": 1},
+        {"reasons": {"missing_overwritten": 1}},
+    ],
+)
 def test_a_ledger_that_says_something_else_is_a_contradiction(scene: Scene, change: dict[str, Any]) -> None:
     scene.ledger |= change
     assert scene.verdict().contradictions

@@ -4,7 +4,10 @@ import io
 from pathlib import Path
 
 import pytest
-from faults.run import SCENARIOS, Report, load_scenario, run, show
+from faults.audit import OVERWRITTEN, POWER_CUT
+from faults.fingerprint import differences
+from faults.report import WIDTH, Report, show
+from faults.run import SCENARIOS, load_scenario, run
 from faults.sorts import SORTS
 from rich.console import Console
 
@@ -12,7 +15,7 @@ from rich.console import Console
 def told(report: Report) -> str:
     """Return what `make faults` would print."""
     words = io.StringIO()
-    show(report, Console(file=words, width=120))
+    show(report, Console(file=words, width=WIDTH))
     return words.getvalue()
 
 
@@ -26,8 +29,9 @@ def test_a_scenario_names_sorts_that_the_laboratory_knows(path: Path) -> None:
 async def test_no_fault_loses_doubles_or_forgets_a_reading(tmp_path: Path) -> None:
     report = await run(tmp_path, load_scenario("selection"), seed=1)
     assert report.clean, told(report)
-    assert sum(report.injected.values()) >= 25 and len(report.injected) >= 12
+    assert sum(report.injected.values()) >= 25 and len(report.injected) >= 30
     assert len(report.verdict.stored) > 3_000 and report.looks > 20
+    assert {loss.cause for loss in report.verdict.lost} == {POWER_CUT, OVERWRITTEN}
 
 
 @pytest.mark.real
@@ -39,3 +43,27 @@ async def test_a_gateway_whose_disk_is_lost_or_damaged_gets_all_again_from_the_n
     report = await run(tmp_path, scenario, seed=1, faults=8)
     assert report.clean, told(report)
     assert not report.verdict.lost and len(report.verdict.stored) > 500
+
+
+@pytest.mark.real
+@pytest.mark.timeout(300)
+async def test_power_that_goes_in_mid_flow_costs_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    scenario = load_scenario("mid_flow").only(
+        ["power_cut_mid_flow", "boot_twice_mid_flow", "gateway_kill", "node_link_half_open"]
+    )
+    report = await run(tmp_path, scenario, seed=1, faults=8)
+    assert report.clean, told(report)
+    assert report.verdict.lost and report.injected["power_cut_mid_flow"] >= 2
+
+
+@pytest.mark.real
+@pytest.mark.timeout(300)
+async def test_the_same_seed_gives_the_same_ledger(tmp_path: Path) -> None:
+    scenario = load_scenario("selection").only(
+        ["power_cut", "boot_twice", "outbox_overflow", "gateway_kill", "broker_kill", "clock_1970"]
+    )
+    reports = [await run(tmp_path / name, scenario, seed=7, faults=6) for name in ("first", "second")]
+    for report in reports:
+        assert report.clean, told(report)
+    assert not differences(reports[0].ledger, reports[1].ledger)
+    assert reports[0].verdict.lost and reports[0].verdict.quarantined

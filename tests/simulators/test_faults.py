@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,6 +37,13 @@ def test_a_fault_lasts_as_its_sort_says() -> None:
         sort = SCENARIO.sorts[fault.sort]
         assert sort.shortest_s <= fault.lasts_s <= sort.longest_s
         assert 0 <= fault.strength < 1 and fault.target >= 0 and fault.after_s > 0
+
+
+def test_the_plan_says_how_many_readings_there_will_be() -> None:
+    faults = plan(SCENARIO, 1)
+    rate = SCENARIO.load.readings_per_s
+    assert all(abs(fault.readings - fault.after_s * rate) <= 1 for fault in faults)
+    assert all(fault.readings >= 1 for fault in plan(replace(SCENARIO, every_s=0.0), 1))
 
 
 def test_only_some_sorts_can_be_asked_for() -> None:
