@@ -26,6 +26,7 @@ from gateway.health import Health, HealthSampler
 from gateway.journal import Journal
 from gateway.ledger import Ledger
 from gateway.roster import Roster, nodes_from_file
+from gateway.shed import Shedder
 from gateway.sinks.line_http import LineHttpSink
 from gateway.sources.mqtt import MqttSource
 from gateway.uplink import Uplink
@@ -36,6 +37,7 @@ JOURNAL = "journal.db"
 RETRY_COMMIT_S = 1.0
 RETRY_PERIOD_S = 1.0
 RETRY_ENTRIES = 200
+SHED_PERIOD_S = 2.0
 
 
 class Gateway:
@@ -55,6 +57,7 @@ class Gateway:
             self.roster.replace(known)
         self.committer = Committer(self.journal, self.ledger, self.roster)
         self.forwarder = Forwarder(self.journal, self.ledger, self.sink, config.forward)
+        self.shedder = Shedder(self.journal, self.ledger, config.backlog, self.committer.lock)
         cloud = config.cloud
         self.uplink = Uplink(cloud, config.gateway.id, self.journal, self.roster) if cloud.url else None
         self._commits_ms: deque[float] = deque(maxlen=500)
@@ -76,6 +79,7 @@ class Gateway:
                 tasks.create_task(self._commit(), name="commit")
                 tasks.create_task(self._ask_again(), name="ask-again")
                 tasks.create_task(self._retry(), name="retry")
+                tasks.create_task(self._shed(), name="shed")
                 tasks.create_task(asyncio.to_thread(inspect, self.journal.path, self._stopping), name="inspect")
                 tasks.create_task(self.forwarder.run(), name="forward")
                 self._sampling = tasks.create_task(sampler.run(self.health), name="health")
@@ -122,6 +126,7 @@ class Gateway:
             **self.health(),
             "broker": self.source.trouble or "ok",
             "store": self.forwarder.trouble or "ok",
+            "disk": self.shedder.trouble or "ok",
             "nodes": len(self.roster),
             "connected": len(self.committer.alive),
             "reasons": dict(self._accounts.total().reasons),
@@ -161,6 +166,16 @@ class Gateway:
             except CityError as error:
                 log.error("%s", error)
 
+    async def _shed(self) -> None:
+        while True:
+            try:
+                await self.shedder.keep_limits()
+            except JournalDamaged:
+                raise
+            except CityError as error:
+                log.error("nothing can be let go: %s", error)
+            await asyncio.sleep(SHED_PERIOD_S)
+
     def _is_registered(self, node: str) -> bool:
         return self.roster.find(node) is not None
 
@@ -175,9 +190,8 @@ class Gateway:
                 if self._roster_changed:
                     await self.journal.write(lambda db: quarantine.mark_registered(db, self._is_registered))
                     self._roster_changed = False
-                if entries := await self.journal.run(lambda db: quarantine.marked(db, RETRY_ENTRIES)):
-                    await self.committer.retake(entries)
-                    log.info("tried %d quarantined entries again", len(entries))
+                if count := await self.committer.retake(RETRY_ENTRIES):
+                    log.info("tried %d quarantined entries again", count)
                     continue
             except JournalDamaged:
                 raise

@@ -58,7 +58,7 @@ class Committer:
         self._columns: dict[tuple[Column, ...], tuple[Column, ...]] = {}
         self._intakes: dict[tuple[str, int], Intake] = {}
         self._asking: dict[StreamKey, tuple[float, float]] = {}  # when to ask (again), and the wait before
-        self._lock = asyncio.Lock()
+        self.lock = asyncio.Lock()
         self.alive: dict[str, int] = {}
         self.identities = Identities()
         for payload in journal.births():
@@ -73,24 +73,30 @@ class Committer:
 
     async def take(self, batch: list[Arrival], source: Source) -> None:
         """Commit a batch and acknowledge it. On JournalError nothing is changed, nothing acknowledged."""
-        async with self._lock:
+        async with self.lock:
             change, heard = self._digest(batch)
             await self._commit(change)
         source.settle(batch)
         self.acknowledge(heard, source)
 
-    async def retake(self, entries: list[Kept]) -> None:
-        """Try quarantined entries again, oldest first; what still cannot be stored goes back there."""
-        async with self._lock:
+    async def retake(self, most: int) -> int:
+        """Try marked entries of quarantine again, oldest first; return how many that were.
+
+        What still cannot be stored goes back there.
+        """
+        async with self.lock:
+            entries = await self._journal.run(lambda db: quarantine.marked(db, most))
             change = Change(oldest_ms=round(self._now() * 1000))
             for entry in entries:
                 change.resolved.append(entry)
                 self._retake(entry, change)
-            await self._commit(change)
+            if entries:
+                await self._commit(change)
+        return len(entries)
 
     async def give_up(self, blocks: list[Block]) -> None:
         """Let blocks go whose lines were damaged on the disk: their readings are awaited again."""
-        async with self._lock:
+        async with self.lock:
             change = Change(spoilt=blocks)
             for block in blocks:
                 for entry in block.manifest:
@@ -102,7 +108,7 @@ class Committer:
         settled = self.identities.settled(self._now())
         if not settled:
             return
-        async with self._lock:
+        async with self.lock:
             change = Change()
             for dispute, birth in settled:
                 if birth is not None:

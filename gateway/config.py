@@ -9,6 +9,7 @@ from edge.config import load_toml, read_table
 from edge.model.errors import ConfigError, IdentityError
 from edge.model.node import node_id
 from gateway.forward import ForwardConfig
+from gateway.shed import BacklogConfig
 from gateway.sinks.line_http import StoreConfig
 from gateway.sources.mqtt import MqttConfig
 from gateway.uplink import CloudConfig
@@ -48,6 +49,7 @@ class GatewayConfig:
     mqtt: MqttConfig = field(default_factory=MqttConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
     forward: ForwardConfig = field(default_factory=ForwardConfig)
+    backlog: BacklogConfig = field(default_factory=BacklogConfig)
     nodes: NodesConfig = field(default_factory=NodesConfig)
     cloud: CloudConfig = field(default_factory=CloudConfig)
     commit: CommitConfig = field(default_factory=CommitConfig)

@@ -203,8 +203,8 @@ class Journal:
         self._lending.end(blocks)
 
     def spoilt(self) -> list[Block]:
-        """Return blocks whose lines are not what was written, once: they are to be given up."""
-        return self._lending.take_spoilt()
+        """Return blocks whose lines are not what was written: they are to be given up."""
+        return self._lending.spoilt()
 
     async def release(self, blocks: list[Block], outcome: Outcome) -> None:
         """The store has these blocks, but for what is quarantined: count them and let them go, durably."""
@@ -223,12 +223,37 @@ class Journal:
             self._count(block.manifest, -1)
         self._lending.end(blocks)
 
-    async def lend_to_shed(self, stage: int, most_bytes: int) -> list[Block]:
+    def size_bytes(self) -> tuple[int, int]:
+        """Return how much of the file is in use and how much of it is spare; asked in the journal's thread."""
+        page, count, spare = (
+            self._db.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_size", "page_count", "freelist_count")
+        )
+        return (count - spare) * page, spare * page
+
+    async def lend_to_shed(self, stage: int, after_id: int, most_bytes: int) -> list[Block]:
         """Lend the oldest blocks on which this stage of shedding was not yet tried."""
-        return await self.run(lambda _: self._lending.lend_to_shed(stage, most_bytes))
+        return await self.run(lambda _: self._lending.lend_to_shed(after_id, most_bytes, "shed < ?", stage))
+
+    async def lend_older(self, before_ms: int, after_id: int, most_bytes: int) -> list[Block]:
+        """Lend the oldest blocks that arrived before a time."""
+        return await self.run(
+            lambda _: self._lending.lend_to_shed(after_id, most_bytes, "oldest_ms < ?", before_ms)
+        )
+
+    async def let_go(self, entries: list[Kept], drops: dict[StreamKey, dict[str, int]]) -> None:
+        """Let quarantined entries go; `drops` is what streams have lost by then, in all."""
+
+        def remove(db: sqlite3.Connection) -> None:
+            quarantine.remove(db, entries)
+            quarantine.count_stray_drops(db, entries)
+            _write_drops(db, drops)
+
+        await self.write(remove)
+        self.quarantined -= len(entries)
 
     async def reduce(
-        self, stage: int, blocks: list[tuple[Block, Block]], drops: dict[StreamKey, dict[str, int]]
+        self, stage: int | None, blocks: list[tuple[Block, Block]], drops: dict[StreamKey, dict[str, int]]
     ) -> None:
         """Put smaller blocks in the place of lent ones; `drops` is what streams have lost by then, in all."""
 
@@ -240,14 +265,11 @@ class Journal:
                 manifest, lines = manifest_bytes(after.manifest), after.body
                 crc = zlib.crc32(manifest)
                 db.execute(
-                    "UPDATE block SET readings = ?, shed = ?, manifest = ?, lines = ?, manifest_crc = ?,"
-                    " crc = ? WHERE id = ?",
+                    "UPDATE block SET readings = ?, shed = coalesce(?, shed), manifest = ?, lines = ?,"
+                    " manifest_crc = ?, crc = ? WHERE id = ?",
                     (after.readings, stage, manifest, lines, crc, block_crc(crc, lines), after.id),
                 )
-            db.executemany(
-                "UPDATE stream SET drops = ? WHERE node = ? AND boot = ?",
-                [(drops_text(counts), *key) for key, counts in drops.items()],
-            )
+            _write_drops(db, drops)
 
         await self.write(replace)
         for before, after in blocks:
@@ -286,6 +308,13 @@ class Journal:
             self.drained.clear()
         else:
             self.drained.set()
+
+
+def _write_drops(db: sqlite3.Connection, drops: dict[StreamKey, dict[str, int]]) -> None:
+    db.executemany(
+        "UPDATE stream SET drops = ? WHERE node = ? AND boot = ?",
+        [(drops_text(counts), *key) for key, counts in drops.items()],
+    )
 
 
 def _write(db: sqlite3.Connection, change: Change, body: bytes) -> int | None:

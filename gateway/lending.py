@@ -23,7 +23,7 @@ class Lending:
         self._lent: dict[int, int] = {}  # block -> readings
         self._recent: dict[int, Block] = {}
         self._recent_lines = 0
-        self._spoilt: list[Block] = []
+        self._spoilt: dict[int, Block] = {}
         self._heard = {True: asyncio.Event(), False: asyncio.Event()}
 
     # in the event loop
@@ -40,6 +40,7 @@ class Lending:
         """Blocks are lent no longer: they are gone, or can be lent again."""
         for block in blocks:
             self._lent.pop(block.id, None)
+            self._spoilt.pop(block.id, None)
             if (recent := self._recent.pop(block.id, None)) is not None:
                 self._recent_lines -= recent.readings
         for heard in self._heard.values():
@@ -64,10 +65,9 @@ class Lending:
         except TimeoutError:
             pass
 
-    def take_spoilt(self) -> list[Block]:
-        """Return blocks whose lines are not what was written, once. They stay lent until they are given up."""
-        spoilt, self._spoilt = self._spoilt, []
-        return spoilt
+    def spoilt(self) -> list[Block]:
+        """Return blocks whose lines are not what was written. They stay lent until they are given up."""
+        return list(self._spoilt.values())
 
     # in the journal's thread
 
@@ -92,12 +92,14 @@ class Lending:
             left -= readings
         return self._blocks(sorted(chosen))
 
-    def lend_to_shed(self, stage: int, most_bytes: int) -> list[Block]:
-        """Lend the oldest blocks on which this stage of shedding was not yet tried."""
+    def lend_to_shed(self, after_id: int, most_bytes: int, condition: str, value: int) -> list[Block]:
+        """Lend the oldest blocks after one that fulfil a condition."""
         chosen: list[tuple[int, int, int]] = []
         left = most_bytes
         for block_id, oldest_ms, readings, size in self._db.execute(
-            "SELECT id, oldest_ms, readings, length(lines) FROM block WHERE shed < ? ORDER BY id", (stage,)
+            "SELECT id, oldest_ms, readings, length(lines) FROM block"
+            f" WHERE id > ? AND {condition} ORDER BY id",
+            (after_id, value),
         ):
             if block_id in self._lent:
                 continue
@@ -123,6 +125,6 @@ class Lending:
             raise damage
         entries = manifest_from(manifest)
         if not isinstance(body, bytes) or block_crc(manifest_crc, body) != crc:
-            self._spoilt.append(Block(id=block_id, body=b"", manifest=entries, oldest_ms=oldest_ms))
+            self._spoilt[block_id] = Block(id=block_id, body=b"", manifest=entries, oldest_ms=oldest_ms)
             return None
         return Block(id=block_id, body=body, manifest=entries, oldest_ms=oldest_ms)

@@ -57,6 +57,18 @@ def remove(db: sqlite3.Connection, entries: Iterable[Kept]) -> None:
             )
 
 
+def count_stray_drops(db: sqlite3.Connection, entries: Iterable[Kept]) -> None:
+    """Count the strays among entries that were let go."""
+    for entry in entries:
+        if entry.boot is None:
+            db.execute("UPDATE stray SET dropped = dropped + 1 WHERE node = ?", (entry.node,))
+
+
+def size_bytes(db: sqlite3.Connection) -> int:
+    """Return about how much room the entries take."""
+    return int(db.execute("SELECT coalesce(sum(length(payload) + 200), 0) FROM quarantine").fetchone()[0])
+
+
 def mark_awaited(db: sqlite3.Connection, nodes: Iterable[str]) -> None:
     """Mark what was set aside for want of a node's birth or registration, to be tried again."""
     db.executemany(f"{_MARK} reason IN {_WANTING} AND node = ?", [(node,) for node in nodes])

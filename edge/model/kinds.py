@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +15,20 @@ class System:
     label_zh: str
 
 
+class Priority(IntEnum):
+    """What is kept longest when a gateway runs out of room."""
+
+    LOW = 1
+    NORMAL = 2
+    HIGH = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A node kind: its quantities in wire order, its default period in seconds, the one that stands for it.
 
-    `schema` is the number of the default schema that nodes of this kind announce.
+    `schema` is the number of the default schema that nodes of this kind announce. `priority` is high where
+    readings warn of danger, low where the next one says nearly as much.
     """
 
     name: str
@@ -29,7 +39,10 @@ class Kind:
     period_s: float
     headline: str
     quantities: tuple[str, ...]
+    priority: Priority = Priority.NORMAL
 
+
+_HIGH, _LOW = Priority.HIGH, Priority.LOW
 
 SYSTEMS: dict[str, System] = {
     row.name: row
@@ -51,15 +64,16 @@ KINDS: dict[str, Kind] = {
     row.name: row
     for row in (
         Kind("water_level", "water", "Stage station", "水位站", 1, 60, "level_m",
-             ("level_m", "water_temperature_c", *_RADIO)),
+             ("level_m", "water_temperature_c", *_RADIO), _HIGH),
         Kind("rain_gauge", "water", "Rain gauge", "雨量站", 2, 60, "rain_rate_mm_h",
              ("rain_mm", "rain_rate_mm_h", *_RADIO)),
         Kind("sluice_gate", "water", "Sluice gate", "水闸", 3, 60, "gate_opening_m",
-             ("gate_opening_m", "level_up_m", "level_down_m", "flow_m3_s", "rssi_dbm")),
+             ("gate_opening_m", "level_up_m", "level_down_m", "flow_m3_s", "rssi_dbm"), _HIGH),
         Kind("manhole", "water", "Manhole", "窨井", 4, 300, "level_m",
-             ("level_m", "cover_open", "gas_lel_pct", *_RADIO)),
+             ("level_m", "cover_open", "gas_lel_pct", *_RADIO), _HIGH),
         Kind("streetlight", "lighting", "Street lamp", "路灯", 5, 60, "power_w",
-             ("lamp_on", "dim_pct", "voltage_v", "current_a", "power_w", "energy_wh", "lamp_temperature_c")),
+             ("lamp_on", "dim_pct", "voltage_v", "current_a", "power_w", "energy_wh", "lamp_temperature_c"),
+             _LOW),
         Kind("air_quality", "environment", "Air station", "空气站", 6, 60, "pm2_5_ug_m3",
              ("pm2_5_ug_m3", "pm10_ug_m3", "no2_ug_m3", "so2_ug_m3", "o3_ug_m3", "co_mg_m3", "temperature_c",
               "humidity_pct")),
@@ -76,9 +90,9 @@ KINDS: dict[str, Kind] = {
              ("temperature_c", "humidity_pct", "pressure_hpa", "wind_speed_m_s", "wind_direction_deg",
               "illuminance_lx")),
         Kind("structure", "structures", "Bridge sensor", "结构监测点", 12, 60, "tilt_deg",
-             ("tilt_deg", "strain_um_m", "vibration_mm_s", "crack_mm", "battery_v")),
+             ("tilt_deg", "strain_um_m", "vibration_mm_s", "crack_mm", "battery_v"), _HIGH),
         Kind("tunnel", "structures", "Tunnel station", "隧道监测点", 13, 60, "co_mg_m3",
-             ("co_mg_m3", "co2_ppm", "no2_ug_m3", "fan_on", "level_m", "illuminance_lx")),
+             ("co_mg_m3", "co2_ppm", "no2_ug_m3", "fan_on", "level_m", "illuminance_lx"), _HIGH),
         Kind("power_meter", "utilities", "Electricity meter", "电表", 14, 60, "power_w",
              ("voltage_v", "current_a", "power_w", "energy_wh", "frequency_hz", "power_factor")),
         Kind("water_meter", "utilities", "Water meter", "水表", 15, 900, "water_flow_m3_h",
@@ -86,15 +100,16 @@ KINDS: dict[str, Kind] = {
         Kind("gas_meter", "utilities", "Gas meter", "燃气表", 16, 900, "gas_flow_m3_h",
              ("gas_volume_m3", "gas_flow_m3_h", "battery_v")),
         Kind("charging_pile", "utilities", "Charging pile", "充电桩", 17, 60, "power_w",
-             ("charging", "voltage_v", "current_a", "power_w", "energy_wh")),
-        Kind("parking_bay", "parking", "Parking bay", "停车位", 18, 300, "occupied", ("occupied", *_RADIO)),
+             ("charging", "voltage_v", "current_a", "power_w", "energy_wh"), _LOW),
+        Kind("parking_bay", "parking", "Parking bay", "停车位", 18, 300, "occupied",
+             ("occupied", *_RADIO), _LOW),
         Kind("footfall", "safety", "Footfall counter", "客流计", 19, 60, "people_count",
-             ("people_count", "rssi_dbm")),
+             ("people_count", "rssi_dbm"), _LOW),
         Kind("hazmat", "safety", "Hazardous goods store", "危化品仓", 20, 60, "gas_lel_pct",
-             ("gas_lel_pct", "temperature_c", "door_open", "battery_v")),
+             ("gas_lel_pct", "temperature_c", "door_open", "battery_v"), _HIGH),
         Kind("gateway", "network", "Gateway", "网关", 21, 10, "queue_readings",
              ("queue_readings", "quarantined_readings", "missing_readings", "backlog_age_s", "commit_ms",
-              "produced_readings", "stored_readings", "dropped_readings", "unaccounted_readings")),
+              "produced_readings", "stored_readings", "dropped_readings", "unaccounted_readings"), _HIGH),
     )
 }  # fmt: skip
 """Every node kind, by name."""

@@ -63,7 +63,7 @@ async def test_a_replaced_device_leaves_its_name_with_its_last_will(tmp_path: Pa
     await rig.take(born("a", A), born("b", B), data("ys-07", 0, [0, 9, 9], boot=B))
     assert rig.counts("ys-07").quarantined == 1
     await rig.take(death(A))
-    await rig.committer.retake(await rig.marked())
+    await rig.committer.retake(1000)
     assert rig.counts("ys-07") == Counts(produced=1, queued=1)
     assert rig.committer.identities.disputes == {}
 
@@ -76,7 +76,7 @@ async def test_a_replaced_device_that_said_nothing_loses_its_name_by_its_silence
     assert rig.committer.identities.disputes
     rig.now_s += 20  # three periods of a minute, and more
     await rig.committer.settle_disputes()
-    await rig.committer.retake(await rig.marked())
+    await rig.committer.retake(1000)
     assert rig.counts("ys-07") == Counts(produced=1, queued=1)
 
 
