@@ -85,7 +85,7 @@ class Committer:
         What still cannot be stored goes back there.
         """
         async with self.lock:
-            entries = await self._journal.run(lambda db: quarantine.marked(db, most))
+            entries = await self._journal.marked(most)
             change = Change(oldest_ms=round(self._now() * 1000))
             for entry in entries:
                 change.resolved.append(entry)
@@ -220,7 +220,7 @@ class Committer:
             self._remember(birth, arrival.payload, change, most=MOST_STRANGERS)
             raise WireError("unregistered", f"no node {node} is registered")
         heard[node, birth.boot] = None
-        if self.identities.born(birth, alive=node in self.alive, now_s=self._now()):
+        if self.identities.born(birth, now_s=self._now()):
             self._adopt(birth, change, arrival.payload)
         else:
             self._ledger.announce(node, birth.boot, birth.next_seq, birth.oldest, Others.UNTOLD)

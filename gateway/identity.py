@@ -31,20 +31,29 @@ class Dispute:
     """Whether the holder was heard after the newcomer had come: no replacement, two devices."""
 
 
+@dataclass(slots=True)
+class Holder:
+    """The device that has a name; `gone` when it said good-bye and was not heard since."""
+
+    serial: str
+    boot: int
+    gone: bool = False
+
+
 class Identities:
     """Who holds each name. Devices that say no serial are believed."""
 
     def __init__(self) -> None:
-        self._holders: dict[str, tuple[str, int]] = {}  # node -> serial, boot
+        self._holders: dict[str, Holder] = {}
         self.disputes: dict[str, Dispute] = {}
 
     def begin(self, birth: Birth) -> None:
-        """Take in a birth that was accepted before the gateway started."""
+        """Take in a birth that was accepted before the gateway started: nobody knows that the device left."""
         if birth.serial:
-            self._holders[birth.node] = (birth.serial, birth.boot)
+            self._holders[birth.node] = Holder(birth.serial, birth.boot)
 
-    def born(self, birth: Birth, *, alive: bool, now_s: float) -> bool:
-        """Take in a birth; tell whether this device has the name. `alive`: the holder has not said good-bye."""
+    def born(self, birth: Birth, *, now_s: float) -> bool:
+        """Take in a birth; tell whether this device has the name."""
         if not birth.serial:
             return True
         dispute = self.disputes.get(birth.node)
@@ -57,20 +66,15 @@ class Identities:
             else:
                 dispute.newcomer, dispute.birth, dispute.newcomer_heard_s = birth.serial, birth, now_s
                 return False
-        elif holder is not None and holder[0] != birth.serial and alive:
+        elif holder is not None and holder.serial != birth.serial and not holder.gone:
             patience_s = max(SILENT_AT_LEAST_S, SILENT_PERIODS * birth.period_s)
-            boots = {holder[1]: holder[0], birth.boot: birth.serial}
+            boots = {holder.boot: holder.serial, birth.boot: birth.serial}
             self.disputes[birth.node] = Dispute(
-                birth.node, holder[0], birth.serial, birth, patience_s, now_s, now_s, boots
+                birth.node, holder.serial, birth.serial, birth, patience_s, now_s, now_s, boots
             )
             return False
-        self._holders[birth.node] = (birth.serial, birth.boot)
+        self._holders[birth.node] = Holder(birth.serial, birth.boot)
         return True
-
-    def same_device(self, birth: Birth) -> bool:
-        """Tell whether the holder of the name speaks, by its serial."""
-        holder = self._holders.get(birth.node)
-        return bool(birth.serial) and holder is not None and holder[0] == birth.serial
 
     def heard(self, node: str, boot: int, now_s: float, *, live: bool) -> str:
         """Take in a pack of a disputed name; return why its readings are kept apart, or nothing.
@@ -88,10 +92,13 @@ class Identities:
 
     def died(self, node: str, boot: int) -> Birth | None:
         """The link of a boot broke. Return the birth of the device that has the name now, if that changed."""
-        dispute = self.disputes.get(node)
+        holder, dispute = self._holders.get(node), self.disputes.get(node)
         if dispute is None:
-            return None
-        if dispute.boots.get(boot) == dispute.holder and not dispute.twins:
+            if holder is not None and holder.boot == boot:
+                holder.gone = True
+        elif dispute.boots.get(boot) == dispute.newcomer:
+            del self.disputes[node]
+        elif dispute.boots.get(boot) == dispute.holder and not dispute.twins:
             return self._settle(dispute)
         return None
 
@@ -108,5 +115,5 @@ class Identities:
 
     def _settle(self, dispute: Dispute) -> Birth:
         del self.disputes[dispute.node]
-        self._holders[dispute.node] = (dispute.newcomer, dispute.birth.boot)
+        self._holders[dispute.node] = Holder(dispute.newcomer, dispute.birth.boot)
         return dispute.birth

@@ -277,6 +277,10 @@ class Journal:
             self._count(after.manifest, 1)
         self._lending.end([before for before, _ in blocks])
 
+    async def marked(self, most: int) -> list[Kept]:
+        """Return the oldest quarantined entries that are marked to be tried again."""
+        return await self.run(lambda db: quarantine.marked(db, most))
+
     async def quarantine_after(self, last_id: int, most: int) -> list[dict[str, Any]]:
         """Return up to `most` kept entries younger than `last_id`, oldest first."""
         return await self.run(lambda db: quarantine.after(db, last_id, most))

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from edge.model.kinds import Priority
 from gateway import quarantine
@@ -46,6 +47,13 @@ class BacklogConfig:
         return (self.low_most_days, self.normal_most_days, self.high_most_days)[priority - 1]
 
 
+class Disk(NamedTuple):
+    """The disk that the journal is on."""
+
+    free_bytes: int
+    size_bytes: int
+
+
 class Shedder:
     """Keeps the journal within its limits. `lock` is held while entries leave quarantine."""
 
@@ -57,14 +65,14 @@ class Shedder:
         lock: asyncio.Lock,
         *,
         now: Callable[[], float] = time.time,
-        free_bytes: Callable[[Path], int] | None = None,
+        disk: Callable[[Path], Disk] | None = None,
     ) -> None:
         self._journal = journal
         self._ledger = ledger
         self._config = config
         self._lock = lock
         self._now = now
-        self._free_bytes = free_bytes or _free_bytes
+        self._disk = disk or _disk
         self._looked_at = dict.fromkeys(range(1, len(STAGES) + 1), 0)  # the last block tried, by stage
         self._aged = dict.fromkeys(Priority, 0)
         self.trouble = ""
@@ -90,13 +98,11 @@ class Shedder:
     async def _excess_bytes(self) -> float:
         """Return by how much the journal is too large for its limit or its disk."""
 
-        def measure() -> tuple[int, int]:
-            used, spare = self._journal.size_bytes()
-            return used, spare + self._free_bytes(self._journal.path)
-
-        used, room = await self._journal.run(lambda _: measure())
+        used, spare = await self._journal.run(lambda _: self._journal.size_bytes())
+        disk = self._disk(self._journal.path)
         over = used - self._config.most_mb * MB if self._config.most_mb else 0
-        return max(over, self._config.keep_free_mb * MB - room)
+        keep_bytes = min(self._config.keep_free_mb * MB, disk.size_bytes / 10)
+        return max(over, keep_bytes - disk.free_bytes - spare)
 
     async def _step(self, excess: float) -> Counter[str] | None:
         """Reduce some blocks by the first stage that still has any; None when there is nothing left."""
@@ -176,6 +182,6 @@ class Shedder:
         return drops
 
 
-def _free_bytes(path: Path) -> int:
+def _disk(path: Path) -> Disk:
     stat = os.statvfs(path.parent)
-    return stat.f_bavail * stat.f_frsize
+    return Disk(stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize)

@@ -8,7 +8,6 @@ from edge.model.node import Node, node_id
 from edge.model.quality import Clock
 from edge.protocol.topics import Leaf, parse_topic, topic
 from edge.protocol.wire import Ack, Birth, Column, Pack, decode_ack, encode_birth, encode_pack
-from gateway import quarantine
 from gateway.account import Accounts, Counts
 from gateway.arrival import Arrival
 from gateway.block import Block, Kept
@@ -62,7 +61,7 @@ class Rig:
 
     async def marked(self) -> list[Kept]:
         """Return what is marked to be tried again."""
-        return await self.journal.run(lambda db: quarantine.marked(db, 1000))
+        return await self.journal.marked(1000)
 
     async def lend(self, most_lines: int) -> list[Block]:
         """Lend the oldest blocks at once; none when none waits."""

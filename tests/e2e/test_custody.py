@@ -12,7 +12,7 @@ from city_rig import T0_MS, Crowd, GatewayProcess, registered
 from servers import InfluxDB, Mosquitto
 
 from edge.protocol.topics import Leaf, topic
-from gateway.ledger import Counts
+from gateway.account import Counts
 from gateway.statement import read_quarantine
 
 pytestmark = pytest.mark.real
@@ -53,7 +53,7 @@ def all_there(crowd: Crowd, gateway: GatewayProcess, influxdb: InfluxDB) -> None
     for node, (count, _) in expected.items():
         assert by_node[node] == {
             "node": node, "produced": count, "stored": count, "queued": 0, "dropped": 0, "quarantined": 0,
-            "missing": 0, "balanced": True,
+            "missing": 0, "reasons": {}, "balanced": True,
         }  # fmt: skip
     assert document["total"]["balanced"] is True  # type: ignore[index]
 

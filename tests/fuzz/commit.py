@@ -35,10 +35,15 @@ class NoDisk:
 
     def __init__(self) -> None:
         self.change = Change()
+        self.kept: list[Kept] = []
 
     def births(self) -> list[bytes]:
         """Return the births on the disk."""
         return [_BIRTH]
+
+    async def marked(self, most: int) -> list[Kept]:
+        """Return what was put aside to be tried again."""
+        return self.kept
 
     async def commit(self, change: Change) -> None:
         """Keep the change for the judge."""
@@ -84,7 +89,8 @@ def take(message: bytes, expect: Callable[[bool, str], None]) -> str:
         not again.lines and not [e for e in again.quarantined if e.boot is not None], "a repeat changes nothing"
     )
 
-    _now(committer.retake([_kept(entry, index) for index, entry in enumerate(first.quarantined)]))
+    disk.kept = [_kept(entry, index) for index, entry in enumerate(first.quarantined)]
+    _now(committer.retake(1000))
     _check(disk.change, None, expect)
     if first.quarantined:
         return f"{first.quarantined[0].reason}: {first.quarantined[0].detail}"

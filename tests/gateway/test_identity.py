@@ -101,7 +101,24 @@ async def test_the_holder_of_a_name_is_known_after_a_restart(tmp_path: Path) -> 
     rig = await twins(tmp_path)
     rig.journal.close()
     rig = Rig(tmp_path, "ys-07")
-    await rig.take(born("a", A, following=2), born("b", B, following=1))
+    await rig.take(born("b", B, following=1))  # as the broker retained it
+    await rig.take(data("ys-07", 2, [120, 1, 2], boot=A), data("ys-07", 1, [120, 9, 9], boot=B))
+    dispute = rig.committer.identities.disputes["ys-07"]
+    assert (dispute.holder, dispute.newcomer, dispute.twins) == ("a", "b", True)
+    assert rig.counts("ys-07") == Counts(produced=5, queued=3, quarantined=2)
+
+
+async def test_a_newcomer_that_says_good_bye_ends_the_dispute(tmp_path: Path) -> None:
+    rig = await twins(tmp_path)
+    await rig.take(death(B))
+    assert rig.committer.identities.disputes == {}
+    await rig.take(data("ys-07", 2, [120, 1, 2], boot=A))
+    assert rig.counts("ys-07") == Counts(produced=4, queued=3, quarantined=1)
+
+
+async def test_a_device_that_comes_back_is_no_longer_gone(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    await rig.take(born("a", A), death(A), born("a", A + 10_000), born("b", B))
     assert rig.committer.identities.disputes["ys-07"].holder == "a"
 
 

@@ -11,7 +11,7 @@ from gateway.account import Counts
 from gateway.arrival import Arrival
 from gateway.database import JournalError
 from gateway.ledger import Drop
-from gateway.shed import MB, BacklogConfig, Shedder
+from gateway.shed import MB, BacklogConfig, Disk, Shedder
 from gateway.statement import read_accounts
 
 LAMP, STAGE = "lamp-01", "stage-01"  # of low and of high priority
@@ -34,7 +34,7 @@ class Scene:
             BacklogConfig(**{"thin_to_s": 60.0, **limits}),
             self.rig.committer.lock,
             now=lambda: self.rig.now_s,
-            free_bytes=lambda _: self.free_bytes,
+            disk=lambda _: Disk(self.free_bytes, PLENTY),
         )
 
     async def fill(self, packs: int, rows: int = 100) -> None:
@@ -103,6 +103,16 @@ async def test_a_disk_that_runs_full_is_a_limit_as_well(tmp_path: Path) -> None:
     await scene.shedder.keep_limits()
     assert scene.counts(LAMP).dropped > 0
     assert scene.rig.journal.size_bytes()[1] + scene.free_bytes >= MB, "there is room again within the file"
+
+
+async def test_a_small_disk_keeps_a_tenth_of_it_free(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, keep_free_mb=256.0)
+    await scene.fill(10)
+    for free_mb, lets_go in ((21, False), (19, True)):
+        disk = Disk(free_mb * MB - scene.rig.journal.size_bytes()[1], 200 * MB)
+        scene.shedder._disk = lambda _, disk=disk: disk
+        await scene.shedder.keep_limits()
+        assert (scene.rig.accounts.total().dropped > 0) is lets_go
 
 
 async def test_nothing_left_to_let_go_is_said_and_is_no_crash(tmp_path: Path) -> None:
