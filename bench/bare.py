@@ -10,7 +10,6 @@ from multiprocessing.connection import Connection
 from urllib.parse import urlsplit
 
 from bench.fleet import Course
-
 from edge.protocol.wire import decode_birth
 from gateway.intake import Intake
 

@@ -50,7 +50,7 @@ class Fleet:
             columns=COLUMNS, period_s=KIND.period_s, oldest=(BOOT, 0), next_seq=0, clock=Clock.SYNCED,
         )  # fmt: skip
         for name in self.names():
-            yield topic(name, Leaf.BIRTH), encode_birth(replace(template, node=name))
+            yield topic(name, Leaf.BIRTH), encode_birth(replace(template, node=name, serial=f"sn-{name}"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,6 +6,7 @@ stays faster than whoever is measured; bench/throughput.py measures that too.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import selectors
 import socket
@@ -137,10 +138,8 @@ class _Sender:
                 self._pull(key.data)
 
     def _push(self, lane: _Lane) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):
             lane.rest = lane.rest[lane.sock.send(lane.rest) :]
-        except BlockingIOError:
-            pass
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if lane.rest else 0)
         if self._selector.get_key(lane.sock).events != wanted:
             self._selector.modify(lane.sock, wanted, lane)
@@ -172,10 +171,14 @@ def _work(order: Order, pipe: Connection) -> None:
         begun, cpu_begun = time.monotonic(), time.process_time()
         if word == "go" and order.pace:
             begun += max(0.0, order.start_s - time.time())
-            sender.send(todo, lambda: int((time.monotonic() - begun) * order.pace / CONNECTIONS))
+            sender.send(todo, _pace(begun, order.pace / CONNECTIONS))
         else:
             sender.send(todo)
         pipe.send({"wall_s": time.monotonic() - begun, "cpu_s": time.process_time() - cpu_begun})
+
+
+def _pace(begun: float, each_per_s: float) -> Callable[[], int]:
+    return lambda: int((time.monotonic() - begun) * each_per_s)
 
 
 class Load:

@@ -41,7 +41,8 @@ class GatewayProcess:
         (folder / "nodes.json").write_text(json.dumps({"nodes": nodes}))
         self._config = folder / "gateway.toml"
         self._config.write_text(
-            f'[gateway]\nid = "gw-{folder.name}"\ndata_dir = "{folder / "data"}"\n[mqtt]\nurl = "{broker.url}"\n'
+            f'[gateway]\nid = "gw-{folder.name}"\ndata_dir = "{folder / "data"}"\n'
+            f'[mqtt]\nurl = "{broker.url}"\n'
             f'[store]\nurl = "{store_url}"\napi = "v1"\n[nodes]\nfile = "{folder / "nodes.json"}"\n'
             "[forward]\nretry_delay_s = 0.2\nlongest_delay_s = 1.0\n"
         )
