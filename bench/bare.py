@@ -19,7 +19,7 @@ BATCH_LINES = 5_000
 def bodies(course: Course) -> list[bytes]:
     """Return the requests: the lines that the gateway makes of these packs."""
     births = {name.split("/")[2]: decode_birth(payload) for name, payload in course.fleet.births()}
-    intakes = {node.id: Intake(node, births[node.id]) for node in course.fleet.nodes()}
+    intakes = {str(node.id): Intake(node, births[node.id]) for node in course.fleet.nodes()}
     now_ms = course.start_ms + 86_400_000
     found, lines = [], []
     for name, pack in course.packs():

@@ -12,9 +12,10 @@ from __future__ import annotations
 import argparse
 import time
 
-from bench.latency import NODES, SHARE, maximal_rate, paced
+from bench.latency import SHARE, maximal_rate, paced
 from bench.results import Run, options, save
 from bench.rigs import Rig, end_in_order
+from bench.throughput import NODES
 
 EVERY_S = 8.0
 

@@ -33,7 +33,7 @@ class GatewayProcess:
     """`cityneuron gateway run`, as users start it."""
 
     def __init__(
-        self, folder: Path, broker: servers.Mosquitto, store_url: str, fleets: Sequence[Fleet]
+        self, folder: Path, broker: servers.Mosquitto, store_url: str, fleets: Sequence[Fleet], mqtt: str = ""
     ) -> None:
         folder.mkdir()
         self.folder, self.journal = folder, folder / "data" / JOURNAL
@@ -42,7 +42,7 @@ class GatewayProcess:
         self._config = folder / "gateway.toml"
         self._config.write_text(
             f'[gateway]\nid = "gw-{folder.name}"\ndata_dir = "{folder / "data"}"\n'
-            f'[mqtt]\nurl = "{broker.url}"\n'
+            f'[mqtt]\nurl = "{broker.url}"\n{mqtt}\n'
             f'[store]\nurl = "{store_url}"\napi = "v1"\n[nodes]\nfile = "{folder / "nodes.json"}"\n'
             "[forward]\nretry_delay_s = 0.2\nlongest_delay_s = 1.0\n"
         )
@@ -56,7 +56,7 @@ class GatewayProcess:
 
     def start(self) -> None:
         """Start it (again) with the data that it has; return at once."""
-        command = [CITYNEURON, "gateway", "run", "--config", self._config]
+        command = [str(CITYNEURON), "gateway", "run", "--config", str(self._config)]
         with (self.folder / "gateway.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
@@ -126,9 +126,9 @@ class Rig:
         self.store.kill()
         shutil.rmtree(self.folder)
 
-    def gateway(self, name: str, fleets: Sequence[Fleet]) -> GatewayProcess:
-        """Start a gateway and wait until it listens."""
-        gateway = GatewayProcess(self.folder / name, self.broker, self.store.url, fleets)
+    def gateway(self, name: str, fleets: Sequence[Fleet], mqtt: str = "") -> GatewayProcess:
+        """Start a gateway and wait until it listens; `mqtt` is added to that table of its configuration."""
+        gateway = GatewayProcess(self.folder / name, self.broker, self.store.url, fleets, mqtt)
         self._gateways.append(gateway)
         gateway.start()
         gateway.until_connected()

@@ -75,7 +75,7 @@ def ours(size: Size, rows: int) -> Run:
         load.go()
         load.done()
         rig.until_stored(warm.readings)
-        found = _timed(rig, load, course, {"gateway": gateway.pid}, warm.readings + course.readings)
+        found = timed(rig, load, course, {"gateway": gateway.pid}, warm.readings + course.readings)
     found["gateway_us_per_message"] = found["cpu_gateway_s"] / course.messages * 1e6
     found["gateway_us_per_reading"] = found["cpu_gateway_s"] / course.readings * 1e6
     return found
@@ -94,7 +94,7 @@ def script(size: Size, form: str) -> Run:
             load.done()
             rig.until_stored(warm.readings, warm.messages)
             points = warm.messages + course.messages
-            found = _timed(rig, load, course, {"script": peer.pid}, warm.readings + course.readings, points)
+            found = timed(rig, load, course, {"script": peer.pid}, warm.readings + course.readings, points)
         finally:
             peer.kill()
             peer.wait()
@@ -102,7 +102,8 @@ def script(size: Size, form: str) -> Run:
     return found
 
 
-def _timed(rig: Rig, load: Load, course: Course, pids: dict[str, int], readings: int, points: int = 0) -> Run:
+def timed(rig: Rig, load: Load, course: Course, pids: dict[str, int], readings: int, points: int = 0) -> Run:
+    """Send a course; return its figures once the store has so many readings in all (given as `points`)."""
     meter = Meter({**pids, "broker": rig.broker.pid, "store": rig.store.pid, "generator": load.pid})
     begun = time.monotonic()
     load.go()
