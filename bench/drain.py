@@ -26,7 +26,7 @@ NODES = 10_000
 ROWS = 30
 LIVE_PER_S = 500.0
 WRITERS = (1, 2, 4)
-BARE_MOST = 1_800_000
+BARE_MOST = 1_200_000
 
 
 def backlog(readings: int) -> Course:

@@ -82,7 +82,7 @@ def main() -> None:
     chosen = options(argparse.ArgumentParser(description=__doc__)).parse_args()
     end_in_order()
     rate = SHARE * maximal_rate(chosen.quick)
-    times, for_s = (1, 12.0) if chosen.quick else (chosen.runs, 30.0)
+    times, for_s = (1, 12.0) if chosen.quick else (chosen.runs, 25.0)
     save("latency", chosen, {"ours": [measure(rate, for_s) for _ in range(times)]}, share=SHARE)
 
 

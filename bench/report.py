@@ -33,7 +33,7 @@ NAMES = {
     "bare 2": "bare writer, 2 connections (no broker)",
     "bare 4": "bare writer, 4 connections (no broker)",
 }
-OTHERS = ("broker", "store", "generator")
+OTHERS = ("broker", "store", "generator", "rest")
 TAKERS = ("gateway", "script", "peer", "mosquitto_sub", "writer")
 
 

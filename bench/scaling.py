@@ -14,7 +14,7 @@ from bench.fleet import Fleet
 from bench.load import Load, Order
 from bench.results import Run, options, save
 from bench.rigs import Rig, end_in_order, wait_for
-from bench.throughput import FULL, QUICK, Size, courses, timed
+from bench.throughput import QUICK, Size, courses, timed
 
 PARTITION = 'subscribe = "registered"'
 
@@ -41,12 +41,12 @@ def main() -> None:
     """Run in turns."""
     chosen = options(argparse.ArgumentParser(description=__doc__)).parse_args()
     end_in_order()
-    size, times = (QUICK, 1) if chosen.quick else (FULL, chosen.runs)
+    times = 1 if chosen.quick else chosen.runs
     runs: dict[str, list[Run]] = {}
     for _ in range(times):
         for rows in (1, 30):
             for gateways in (1, 2):
-                runs.setdefault(f"{gateways} at {rows}x6", []).append(measure(size, rows, gateways))
+                runs.setdefault(f"{gateways} at {rows}x6", []).append(measure(QUICK, rows, gateways))
     save("scaling", chosen, runs)
 
 

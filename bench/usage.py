@@ -20,13 +20,23 @@ def memory_mb(pid: int) -> dict[str, float]:
     return {name.lower(): int(rows[name].split()[0]) * 1024 / 1e6 for name in ("Rss", "Pss")}
 
 
+def machine_s() -> tuple[float, float]:
+    """Return the seconds that all processes had of all cores, and those that the host gave to others."""
+    words = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    user, nice, system, _, _, irq, softirq, steal = (int(word) * _TICK_S for word in words)
+    return user + nice + system + irq + softirq, steal
+
+
 class Meter:
-    """CPU seconds of several processes since it was made."""
+    """CPU seconds of several processes since it was made; `rest` is all else that ran on this machine."""
 
     def __init__(self, pids: dict[str, int]) -> None:
         self._pids = pids
         self._before = {name: cpu_s(pid) for name, pid in pids.items()}
+        self._machine = machine_s()
 
     def read(self) -> dict[str, float]:
         """Return the seconds used so far, by name; all processes must still be there."""
-        return {name: cpu_s(pid) - self._before[name] for name, pid in self._pids.items()}
+        used = {name: cpu_s(pid) - self._before[name] for name, pid in self._pids.items()}
+        busy, stolen = (now - before for now, before in zip(machine_s(), self._machine, strict=True))
+        return {**used, "rest": max(0.0, busy - sum(used.values())), "stolen": stolen}
