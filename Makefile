@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 ARGS ?=
-BENCH ?= path
+BENCH ?= suite
 export PYTHON
 
 .PHONY: help setup setup-run run test check format bench faults fuzz lock clean
@@ -40,8 +40,8 @@ format: setup ## Lay the sources out as ruff does
 	@.venv/bin/ruff check --fix-only --quiet
 	@.venv/bin/ruff format
 
-bench: setup ## Measure throughput, latency and recovery (BENCH=stores for another of bench/)
-	@PYTHONPATH=tests .venv/bin/python bench/$(BENCH).py $(ARGS)
+bench: setup ## Measure speed and memory, write docs/performance.md (ARGS=--quick; BENCH=drain for one part)
+	@PYTHONPATH=tests .venv/bin/python -m bench.$(BENCH) $(ARGS)
 
 faults: setup ## Let 200 things go wrong on real servers, then audit every reading (ARGS="--faults 50 --seed 7")
 	@scripts/debian-packages
