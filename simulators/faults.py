@@ -46,6 +46,8 @@ class Scenario:
     every_s: float = 2.0
     """The mean time from one fault's start to the next."""
     load: Load = field(default_factory=Load)
+    backlog: Mapping[str, float] = field(default_factory=dict)
+    """The [backlog] table of the gateway that it happens to."""
     sorts: Mapping[str, Sort]
 
     def __post_init__(self) -> None:
@@ -86,7 +88,7 @@ def scenario_from(tables: Mapping[str, Any], place: str) -> Scenario:
         name: read_table(Sort, table, f"{place}.sorts.{name}")
         for name, table in tables.get("sorts", {}).items()
     }
-    rest = {name: value for name, value in tables.items() if name not in ("sorts", "load")}
+    rest = {name: value for name, value in tables.items() if name not in ("sorts", "load", "backlog")}
     unknown = set(rest) - {"name", "faults", "at_once", "every_s"}
     if unknown or not {"name", "faults"} <= set(rest):
         look = ", ".join(sorted(unknown)) or "name, faults"
@@ -97,6 +99,7 @@ def scenario_from(tables: Mapping[str, Any], place: str) -> Scenario:
         at_once=int(rest.get("at_once", 2)),
         every_s=float(rest.get("every_s", 2.0)),
         load=read_table(Load, tables.get("load", {}), f"{place}.load"),
+        backlog={name: float(value) for name, value in tables.get("backlog", {}).items()},
         sorts=sorts,
     )
 

@@ -32,6 +32,7 @@ _quiet.setLevel(logging.CRITICAL + 1)  # a stranger's broken lines are meant
 LOOK_EVERY_S = 1.0
 DRAIN_WITHIN_S = 120.0
 FIRST_READINGS = 3
+_WITH_GUESTS = {"store_type_conflict", "backlog_limit", "disk_nearly_full"}
 CATCH_UP = 3
 """So much faster than the plan has it does a node make readings that a fault held up."""
 Inject = Callable[["Laboratory", Fault], Awaitable[None]]
@@ -55,7 +56,8 @@ class Laboratory:
         self.load = load
         self.tell = tell
         self._seed = f"{scenario.name}/{seed}"
-        kinds = GUEST_KINDS if "store_type_conflict" in scenario.sorts else ()
+        self.backlog = scenario.backlog
+        kinds = GUEST_KINDS if _WITH_GUESTS & set(scenario.sorts) else ()
         self._guests = [Guest(index % load.producers, guest(kind), kind) for index, kind in enumerate(kinds)]
         self.guests = iter(self._guests)
         """Those that no fault was about yet."""
@@ -76,6 +78,8 @@ class Laboratory:
         """
         self.heard: deque[tuple[str, bytes]] = deque(maxlen=400)
         """Packs that went by, for those who say things twice."""
+        self.short_of_room = False
+        """Whether the gateway had too little room at any time, so that it may let go of readings."""
         self.planned: list[Loss] = []
         """What has to be lost, reading by reading, and nothing else."""
         self.mid_flow: set[Boot] = set()
@@ -95,7 +99,9 @@ class Laboratory:
             await line.start()
         listed = [(name, KIND) for index in range(self.load.producers) for name in self.nodes_of(index)]
         nodes = [registered(name, kind) for name, kind in [*listed, *((g.name, g.kind) for g in self._guests)]]
-        self.gateway = ConfinedGateway(self.folder / "gateway", self.gateway_line.port, self.wan.port, nodes)
+        self.gateway = ConfinedGateway(
+            self.folder / "gateway", self.gateway_line.port, self.wan.port, nodes, self.backlog
+        )
         self.gateway.start()
         self.producers = [self._producer(index) for index in range(self.load.producers)]
         await asyncio.gather(*(producer.start() for producer in self.producers))
@@ -125,6 +131,10 @@ class Laboratory:
         )  # fmt: skip
         self.intruders.append(intruder)
         return intruder
+
+    def guest(self, kind: str) -> Guest:
+        """Return the guest of a kind."""
+        return next(guest for guest in self._guests if guest.kind == kind)
 
     @property
     def everybody(self) -> list[ProducerProcess]:

@@ -9,7 +9,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +23,8 @@ from simulators.faults import Load
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'tests'}"}
 ANSWER_WITHIN_S = 60.0
+MB = 1 << 20
+DISK_MB = 192
 
 
 class Disk:
@@ -46,6 +48,12 @@ class Disk:
         """Its root, as seen from outside of the namespace."""
         self._ballast = self.inside / "ballast"
 
+    def crowd(self, left_bytes: int) -> None:
+        """Leave only so much room."""
+        room = os.statvfs(self._ballast.parent)
+        with self._ballast.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_frsize - left_bytes)
+
     def fill(self) -> None:
         """Leave no byte."""
         with self._ballast.open("ab", buffering=0) as file, contextlib.suppress(OSError):
@@ -67,11 +75,20 @@ class Disk:
 class ConfinedGateway(GatewayProcess):
     """`cityneuron gateway run` whose data folder is on a Disk."""
 
-    def __init__(self, folder: Path, broker_port: int, store_port: int, nodes: Sequence[Node]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        broker_port: int,
+        store_port: int,
+        nodes: Sequence[Node],
+        backlog: Mapping[str, float],
+    ) -> None:
         broker = SimpleNamespace(url=f"mqtt://127.0.0.1:{broker_port}")
         store = f'url = "http://127.0.0.1:{store_port}"\napi = "v1"\ntimeout_s = 2.0'
+        limits = {"keep_free_mb": 0.0, **backlog}  # a full disk is a fault of its own
+        store += "\n[backlog]\n" + "\n".join(f"{name} = {value}" for name, value in limits.items())
         super().__init__(folder, broker, store, nodes)  # type: ignore[arg-type]  # only the URL is asked for
-        self.disk = Disk(folder / "data", 192)
+        self.disk = Disk(folder / "data", DISK_MB)
         self._watcher: subprocess.Popen[bytes] | None = None
         self._begins_at = 0
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from faults.audit import Key, Loss, Verdict
+from faults.audit import LET_GO, Key, Loss, Verdict
 from faults.fingerprint import fingerprint
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -31,6 +31,8 @@ class Report:
     troubles: list[str]
     ledger: list[str]
     """Lines of which two runs of a plan without surprises make the same."""
+    let_go: Counter[str]
+    """Readings that the gateway had no room for, by its reason."""
     looks: int
     seconds: float
 
@@ -51,6 +53,9 @@ def show(report: Report, console: Console) -> None:
     console.print("Readings are counted with the fault that began last when they were made.\n", style="dim")
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in report.verdict.reasons.most_common())
     console.print(f"Quarantined: {reasons or 'nothing'}.", highlight=False)
+    if report.let_go:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in report.let_go.most_common())
+        console.print(f"Let go: {reasons}.", highlight=False)
     _show_losses(report.verdict, console)
     wrong = [*report.verdict.contradictions, *report.troubles]
     wrong += [f"unaccounted: {key}: {why}" for key, why in report.verdict.unaccounted.items()]
@@ -107,9 +112,15 @@ def _show_losses(verdict: Verdict, console: Console) -> None:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), title="Lost", title_justify="left", title_style="bold")
     for name in ("nodes", "boot", "readings", "count", "cause"):
         table.add_column(name, justify="right" if name in ("boot", "readings", "count") else "left")
-    for nodes, loss in _together(verdict.lost):
+    for nodes, loss in _together([loss for loss in verdict.lost if loss.cause != LET_GO]):
         count = f"{len(nodes)} x {loss.readings}" if len(nodes) > 1 else str(loss.readings)
         table.add_row(_names(nodes), str(loss.boot), f"{loss.first}-{loss.last}", count, loss.cause)
+    for (node, boot), some in groupby(
+        [loss for loss in verdict.lost if loss.cause == LET_GO], key=lambda loss: (loss.node, loss.boot)
+    ):
+        losses = list(some)
+        gone = sum(loss.readings for loss in losses)
+        table.add_row(node, str(boot), f"in {losses[0].first}-{losses[-1].last}", str(gone), LET_GO)
     console.print(table)
 
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from faults.audit import Notes, Point, Verdict, audit
+from faults.audit import LET_GO, Notes, Point, Verdict, audit
 from faults.fingerprint import ledger_lines, strays_in
 from faults.laboratory import Laboratory, running
 from faults.readings import GUEST_KINDS, KIND, NAMES, values
@@ -43,7 +43,7 @@ async def run(
         await laboratory.carry_out(faults_planned, SORTS, scenario.at_once)
         await laboratory.heal()
         tell("the audit")
-        verdict, ledger = await asyncio.to_thread(_audit, laboratory)
+        verdict, ledger, let_go = await asyncio.to_thread(_audit, laboratory)
         begun = sorted(laboratory.begun)
         times = [at_ms for at_ms, _ in begun]
         sort_of = {
@@ -58,13 +58,14 @@ async def run(
             sort_of=sort_of,
             troubles=[*laboratory.troubles, *_surprises(laboratory, verdict)],
             ledger=ledger,
+            let_go=let_go,
             looks=laboratory.looks,
             seconds=time.monotonic() - began_s,
         )
 
 
-def _audit(laboratory: Laboratory) -> tuple[Verdict, list[str]]:
-    """Return what became of every reading, and the ledger of this run."""
+def _audit(laboratory: Laboratory) -> tuple[Verdict, list[str], Counter[str]]:
+    """Return what became of every reading, the ledger of this run, and why the gateway let readings go."""
     notes = Notes()
     for producer in laboratory.everybody:
         with (producer.folder / "produced").open(encoding="ascii") as file:
@@ -73,12 +74,14 @@ def _audit(laboratory: Laboratory) -> tuple[Verdict, list[str]]:
     quarantine = laboratory.gateway.quarantine()
     ledger = laboratory.gateway.command("ledger")
     verdict = audit(notes, points(laboratory.store), quarantine, ledger)
-    return verdict, ledger_lines(verdict, ledger, strays_in(quarantine))
+    let_go = {name: count for name, count in ledger["total"]["reasons"].items() if name.startswith("dropped_")}
+    return verdict, ledger_lines(verdict, ledger, strays_in(quarantine)), Counter(let_go)
 
 
 def _surprises(laboratory: Laboratory, verdict: Verdict) -> list[str]:
     """Return what was lost and should not have been, and the other way round, where the plan says what is."""
-    found = {loss for loss in verdict.lost if (loss.node, loss.boot) not in laboratory.mid_flow}
+    let_go = {loss for loss in verdict.lost if loss.cause == LET_GO and laboratory.short_of_room}
+    found = {loss for loss in verdict.lost if (loss.node, loss.boot) not in laboratory.mid_flow} - let_go
     planned = set(laboratory.planned)
     return [f"lost, though not planned: {loss}" for loss in sorted(found - planned, key=str)] + [
         f"not lost, though nobody but its node can have had it: {loss}"

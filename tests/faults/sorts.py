@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from faults import from_strangers, on_lines, on_machines, on_nodes
+from faults import from_strangers, on_lines, on_machines, on_nodes, on_room
 from faults.laboratory import Inject
 
 SORTS: dict[str, Inject] = {
@@ -43,6 +43,8 @@ SORTS: dict[str, Inject] = {
         on_nodes.twins,
         on_nodes.reorder,
         on_nodes.flood,
+        on_room.backlog_limit,
+        on_room.disk_nearly_full,
         from_strangers.duplicates,
         from_strangers.hostile,
         from_strangers.store_type_conflict,

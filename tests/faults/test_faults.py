@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 
 import pytest
-from faults.audit import OVERWRITTEN, POWER_CUT
+from faults.audit import LET_GO, OVERWRITTEN, POWER_CUT
 from faults.fingerprint import differences
 from faults.report import WIDTH, Report, show
 from faults.run import SCENARIOS, load_scenario, run
@@ -67,3 +67,14 @@ async def test_the_same_seed_gives_the_same_ledger(tmp_path: Path) -> None:
         assert report.clean, told(report)
     assert not differences(reports[0].ledger, reports[1].ledger)
     assert reports[0].verdict.lost and reports[0].verdict.quarantined
+
+
+@pytest.mark.real
+@pytest.mark.timeout(300)
+async def test_a_gateway_at_the_end_of_its_room_counts_every_reading_that_it_lets_go(tmp_path: Path) -> None:
+    scenario = load_scenario("backlog").only(["backlog_limit", "disk_nearly_full"])
+    report = await run(tmp_path, scenario, seed=1, faults=2)
+    assert report.clean, told(report)
+    assert {loss.cause for loss in report.verdict.lost} == {LET_GO}
+    assert sum(loss.readings for loss in report.verdict.lost) == report.let_go.total() > 1_000
+    assert "dropped_thinned" in report.let_go

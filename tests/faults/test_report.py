@@ -6,7 +6,7 @@ import io
 from collections import Counter
 from typing import Any
 
-from faults.audit import OVERWRITTEN, POWER_CUT, Loss, Made, Verdict
+from faults.audit import LET_GO, OVERWRITTEN, POWER_CUT, Loss, Made, Verdict
 from faults.fingerprint import differences, fingerprint, ledger_lines, strays_in
 from faults.report import WIDTH, Report, show
 from rich.console import Console
@@ -36,7 +36,7 @@ def shown(found: Verdict, **more: Any) -> list[str]:
     report = Report(
         scenario="everything", seed=1, verdict=found, injected=sorts,
         sort_of=dict.fromkeys(found.made, "store_type_conflict"), troubles=more.get("troubles", []),
-        ledger=ledger_lines(found, ledger(), {}), looks=400, seconds=400.0,
+        ledger=ledger_lines(found, ledger(), {}), let_go=Counter(), looks=400, seconds=400.0,
     )  # fmt: skip
     words = io.StringIO()
     show(report, Console(file=words, width=WIDTH))
@@ -68,6 +68,12 @@ def test_a_report_fits_its_width_and_ends_with_the_verdict() -> None:
     assert max(map(len, lines)) <= WIDTH
     assert lines[-1].startswith("CUSTODY HELD: 30 readings, 21 stored, 0 quarantined, 9 lost")
     assert shown(verdict(), troubles=["the gateway ended"])[-1].startswith("CUSTODY WAS BROKEN")
+
+
+def test_what_the_gateway_let_go_is_told_a_line_a_boot() -> None:
+    found = verdict()
+    found.lost = [Loss("p00-node-00", BOOT, seq, seq, LET_GO) for seq in range(1, 9, 2)]
+    assert sum("let go" in line for line in shown(found)) == 1
 
 
 def test_every_loss_is_named_with_node_boot_range_and_cause() -> None:

@@ -55,6 +55,7 @@ def test_only_some_sorts_can_be_asked_for() -> None:
 def test_a_scenario_is_read_with_its_defaults() -> None:
     found = scenario_from({"name": "x", "faults": 3, "sorts": {"flood": {"longest_s": 9}}}, "x.toml")
     assert (found.faults, found.load, found.sorts) == (3, Load(), {"flood": Sort(longest_s=9.0)})
+    assert not found.backlog
 
 
 @pytest.mark.parametrize(
