@@ -48,7 +48,9 @@ class Gateway:
         self.ledger = Ledger()
         self.inbox = Inbox(config.commit.inbox_messages)
         self.roster = _first_roster(config)
-        self.source = MqttSource(config.mqtt, config.gateway.id, self.inbox)
+        self.source = MqttSource(
+            config.mqtt, config.gateway.id, self.inbox, registered=lambda: self.roster.nodes(config.gateway.id)
+        )
         self.sink = LineHttpSink(config.store)
         self.journal = Journal(config.gateway.data_dir / JOURNAL)
         self.journal.load(self.ledger)
@@ -137,8 +139,9 @@ class Gateway:
         }
 
     async def _commit(self) -> None:
+        config = self.config.commit
         while True:
-            batch = await self.inbox.take(self.config.commit.most_messages)
+            batch = await self.inbox.take(config.most_messages, config.most_kb * 1024)
             began = time.perf_counter()
             try:
                 await self.committer.take(batch, self.source)
@@ -181,6 +184,7 @@ class Gateway:
 
     def _on_roster(self) -> None:
         self.committer.forget_intakes()
+        self.source.roster_changed()
         self._roster_changed = True
 
     async def _retry(self) -> None:

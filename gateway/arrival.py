@@ -49,11 +49,15 @@ class Inbox:
         self._waiting.append(arrival)
         self._filled.set()
 
-    async def take(self, most: int) -> list[Arrival]:
-        """Wait for the first message and return up to `most` of them."""
+    async def take(self, most: int, most_bytes: int = 2**62) -> list[Arrival]:
+        """Wait for the first message and return up to `most` of them, of about `most_bytes` in all."""
         await self._filled.wait()
         waiting = self._waiting
-        batch = [waiting.popleft() for _ in range(min(most, len(waiting)))]
+        batch: list[Arrival] = []
+        while waiting and len(batch) < most and most_bytes > 0:
+            arrival = waiting.popleft()
+            batch.append(arrival)
+            most_bytes -= len(arrival.payload)
         if not waiting:
             self._filled.clear()
         return batch

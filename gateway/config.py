@@ -35,9 +35,10 @@ class NodesConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CommitConfig:
-    """The [commit] table: how many messages share one transaction, and how many may wait for it."""
+    """The [commit] table: how much shares one transaction, and how many messages may wait for it."""
 
     most_messages: int = 2_000
+    most_kb: int = 256
     inbox_messages: int = 20_000
 
 

@@ -32,6 +32,10 @@ class Roster:
             self._nodes[node] = found
         return found
 
+    def nodes(self, gateway: str) -> list[str]:
+        """Return the registered nodes that belong to this gateway, or to every one."""
+        return [node.id for node in self._nodes.values() if node.gateway in (None, gateway)]
+
     def replace(self, nodes: Iterable[Node]) -> None:
         """Take the cloud's list; nodes of the configuration stay."""
         self._nodes = {node.id: node for node in nodes} | self._fixed

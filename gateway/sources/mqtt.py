@@ -14,14 +14,14 @@ import random
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 from edge.broker import BrokerAddress
 from edge.config import read_secret
-from edge.protocol.topics import UP_LEAVES, subscription
+from edge.protocol.topics import UP_LEAVES, subscription, topic
 from gateway.arrival import Arrival, Inbox
 from gateway.sources.session import Closed, Connected, Event, Login, Message, Patience, Session, State
 
@@ -32,6 +32,7 @@ FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 30.0
 TICK_S = 0.5
 CLOSE_WITHIN_S = 1.0
+NODES_A_SUBSCRIBE = 500
 MOST_UNSENT_BYTES = 1024 * 1024  # a broker that does not read: then we do not read either
 
 
@@ -40,6 +41,7 @@ class MqttConfig:
     """The [mqtt] table of gateway.toml."""
 
     url: str = "mqtt://127.0.0.1:1883"
+    subscribe: Literal["all", "registered"] = "all"
     client_id: str = ""
     username: str = ""
     password_file: Path | None = None
@@ -184,6 +186,7 @@ class MqttSource:
         gateway: str,
         inbox: Inbox,
         *,
+        registered: Callable[[], Iterable[str]] = tuple,
         patience: Patience | None = None,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -192,6 +195,8 @@ class MqttSource:
         self._patience = patience or Patience()
         self._pause = pause
         self._login = _login(config, self._broker, gateway)
+        self._registered = registered if config.subscribe == "registered" else None
+        self._nodes: set[str] = set()
         self._tls = _tls(config) if self._broker.tls else None
         self._loop = asyncio.get_running_loop()
         self._connection = 0
@@ -219,11 +224,12 @@ class MqttSource:
         self._since_s = None
         session = Session(self._patience)
         session.connect(self._login, self._loop.time())
+        self._login = replace(self._login, clean=False)
         link = self._link = _Link(self._connection, session, self._inbox, self._hear)
         try:
             await self._connect(link)
             await link.stand()
-            if link.session.state is not State.CLOSED:
+            if link.session.state is not State.CLOSED and not self._login.clean:
                 lost = link.error or "it closed the connection"
                 self.trouble = f"the broker {self._broker} is gone: {lost}"
         except OSError as error:  # what TLS refuses and what takes too long are OSErrors too
@@ -254,13 +260,37 @@ class MqttSource:
         if self._link is not None and self.connected:
             self._link.send(topic, payload)
 
+    def roster_changed(self) -> None:
+        """Subscribe to nodes that were registered since; when one left, begin the session anew."""
+        link = self._link
+        if self._registered is None or link is None or not self.connected:
+            return
+        wanted = set(self._registered())
+        if self._nodes - wanted:
+            self._login = replace(self._login, clean=True)
+            self.trouble = "the broker is asked anew: nodes went to another gateway"
+            link.over.set()
+            return
+        fresh = sorted(wanted - self._nodes)
+        for start in range(0, len(fresh), NODES_A_SUBSCRIBE):
+            nodes = fresh[start : start + NODES_A_SUBSCRIBE]
+            link.session.subscribe(
+                [topic(node, leaf) for node in nodes for leaf in UP_LEAVES], self._loop.time()
+            )
+        self._nodes = wanted
+        link.flush_soon()
+
     def _hear(self, link: _Link, event: Event) -> None:
         if isinstance(event, Connected):
             self.connected = True
             self.trouble = ""
             self._since_s = self._loop.time()
-            link.session.subscribe([subscription(leaf) for leaf in UP_LEAVES], self._since_s)
-            link.flush_soon()
+            self._nodes = set()
+            if self._registered is None:
+                link.session.subscribe([subscription(leaf) for leaf in UP_LEAVES], self._since_s)
+                link.flush_soon()
+            else:
+                self.roster_changed()
             log.info("connected to %s", self._broker)
         elif isinstance(event, Closed):
             self.connected = False

@@ -32,6 +32,8 @@ class Login:
     client_id: str
     username: str = ""
     password: str = ""
+    clean: bool = False
+    """Begin anew: the broker forgets what it kept for this client id, subscriptions included."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +109,11 @@ class Session:
     def connect(self, login: Login, now_s: float) -> None:
         """Ask for the persistent session of a client id."""
         hello = packets.connect(
-            login.client_id, self._patience.keepalive_s, username=login.username, password=login.password
+            login.client_id,
+            self._patience.keepalive_s,
+            clean=login.clean,
+            username=login.username,
+            password=login.password,
         )
         self.state = State.CONNECTING
         self._ask(hello, ConnAck, now_s)

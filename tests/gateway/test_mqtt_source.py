@@ -14,9 +14,12 @@ from gateway.sources.mqtt import MqttConfig, MqttSource
 
 
 @asynccontextmanager
-async def connected(broker: Mosquitto, inbox: Inbox) -> AsyncIterator[MqttSource]:
-    """A source that stands, ended at the end."""
-    source = MqttSource(MqttConfig(url=broker.url), "gw-01", inbox)
+async def connected(
+    broker: Mosquitto, inbox: Inbox, gateway: str = "gw-01", nodes: set[str] | None = None
+) -> AsyncIterator[MqttSource]:
+    """A source that stands, ended at the end; with `nodes`, one that asks for these alone."""
+    config = MqttConfig(url=broker.url, subscribe="all" if nodes is None else "registered")
+    source = MqttSource(config, gateway, inbox, registered=lambda: nodes or ())
     job = asyncio.create_task(source.run())
     try:
         async with asyncio.timeout(20):
@@ -109,3 +112,52 @@ async def test_it_waits_for_a_broker_that_is_not_there_yet(mosquitto: Mosquitto)
     assert source.trouble == ""
     job.cancel()
     await asyncio.gather(job, return_exceptions=True)
+
+
+async def tell(broker: Mosquitto, *nodes: str) -> None:
+    """Publish a message of each node, its name."""
+    async with aiomqtt.Client(broker.host, broker.port) as client:
+        for node in nodes:
+            await client.publish(topic(node, Leaf.DATA), node.encode(), qos=1)
+
+
+@pytest.mark.real
+async def test_gateways_share_a_broker_without_sharing_a_node(mosquitto: Mosquitto) -> None:
+    many = {f"lamp-{number:04d}" for number in range(1200)}
+    one, other = Inbox(10_000), Inbox(10_000)
+    async with (
+        connected(mosquitto, one, "gw-01", {"ys-07", *many}),
+        connected(mosquitto, other, "gw-02", {"ys-08"}),
+    ):
+        await tell(mosquitto, *sorted(many), "ys-08", "ys-07", "stranger", "ys-08")
+        assert set(await take(one, 1201)) == {name.encode() for name in (*many, "ys-07")}
+        assert await take(other, 2) == [b"ys-08", b"ys-08"]
+
+
+@pytest.mark.real
+async def test_a_node_that_is_given_to_another_gateway_leaves_the_first(mosquitto: Mosquitto) -> None:
+    nodes, inbox = {"ys-07", "ys-08"}, Inbox(100)
+    async with connected(mosquitto, inbox, nodes=nodes) as source:
+        await tell(mosquitto, "ys-07", "ys-08")
+        assert await take(inbox, 2) == [b"ys-07", b"ys-08"]
+        nodes.remove("ys-07")
+        nodes.add("ys-09")
+        source.subscribed.clear()
+        source.roster_changed()
+        async with asyncio.timeout(20):
+            await source.subscribed.wait()
+        await tell(mosquitto, "ys-07", "ys-08", "ys-09")
+        assert await take(inbox, 2) == [b"ys-08", b"ys-09"]
+
+
+@pytest.mark.real
+async def test_a_node_that_was_registered_is_heard_at_once(mosquitto: Mosquitto) -> None:
+    nodes, inbox = {"ys-07"}, Inbox(100)
+    async with connected(mosquitto, inbox, nodes=nodes) as source:
+        nodes.add("ys-08")
+        source.subscribed.clear()
+        source.roster_changed()
+        async with asyncio.timeout(20):
+            await source.subscribed.wait()
+        await tell(mosquitto, "ys-08")
+        assert await take(inbox, 1) == [b"ys-08"]
