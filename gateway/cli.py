@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 from datetime import UTC, datetime
@@ -16,9 +17,10 @@ from rich.table import Table
 
 from edge.model.errors import ConfigError
 from edge.shell import run_service
-from gateway.account import COUNTS, Counts
-from gateway.app import JOURNAL, run_gateway
+from gateway.account import COUNTS, OVERWRITTEN, REASONS, RESTARTED, Counts
+from gateway.app import JOURNAL, Gateway, run_gateway
 from gateway.config import load_config
+from gateway.ledger import Drop
 from gateway.statement import ledger_document, mark_for_retry, read_accounts, read_quarantine
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -49,7 +51,17 @@ def run(
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
-    asyncio.run(run_service(run_gateway(load_config(config))))
+    asyncio.run(run_service(run_gateway(load_config(config), started=_spare_collections)))
+
+
+def _spare_collections(_: Gateway) -> None:
+    """Let the cyclic garbage collector look seldom: what a gateway keeps is large and makes no cycles.
+
+    With ten thousand nodes it takes a quarter of the time at its defaults, and stops everything for it.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 1_000)
 
 
 def ledger(
@@ -74,8 +86,23 @@ def ledger(
     for name, counts in sorted(accounts.items()):
         _add(table, name, counts)
     table.add_section()
-    _add(table, f"all {len(accounts)}", sum(accounts.values(), Counts()))
-    Console().print(table)
+    total = sum(accounts.values(), Counts())
+    _add(table, f"all {len(accounts)}", total)
+    console = Console()
+    console.print(table)
+    for reason, count in sorted(total.reasons.items()):
+        console.print(f"  {count:>12,} {_REASONS[reason]}")
+
+
+_REASONS = {
+    RESTARTED: "missing: in the memory of a node that restarted",
+    OVERWRITTEN: "missing: the node's memory was full, newer readings took the place",
+    f"dropped_{Drop.THINNED}": "dropped: thinned out when room ran short",
+    f"dropped_{Drop.NO_ROOM}": "dropped: no room was left, and thinning had not sufficed",
+    f"dropped_{Drop.TOO_OLD}": "dropped: waited longer than [backlog] allows",
+    f"dropped_{Drop.QUARANTINE_FULL}": "dropped: quarantine was full, the oldest gave way",
+}
+assert set(_REASONS) == set(REASONS)
 
 
 @quarantine_app.command("list")

@@ -167,12 +167,18 @@ class Ledger:
         self._before: dict[StreamKey, tuple[int, int, int, Spans] | None] = {}
 
     def claim(self, node: str, boot: int, first: int, count: int) -> list[Span]:
-        """Note that [first, first + count) arrived; return the spans that had not arrived before."""
+        """Note that [first, first + count) arrived; return the spans that had not arrived before.
+
+        A boot that was taken for past because another one spoke, and sends something new, is not past.
+        """
         stream = self._touch((node, boot))
         end = first + count
         if end > stream.top:
             stream.top = end
-        return stream.seen.add(first, end)
+        fresh = stream.seen.add(first, end)
+        if fresh and stream.floor > stream.overwritten:
+            stream.floor = stream.overwritten
+        return fresh
 
     def announce(
         self, node: str, boot: int, next_seq: int, oldest: tuple[int, int], others: Others = Others.EARLIER_GONE

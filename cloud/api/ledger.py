@@ -41,19 +41,35 @@ _GATEWAY = Param(name="id", about="The gateway's id.", schema=GATEWAY_ID, where=
 
 
 async def ledger(call: Call) -> web.Response:
-    """Answer with the counts over all gateways, by node and by gateway."""
+    """Answer with the counts over all gateways, by node and by gateway, and why some are dropped or missing."""
     found = await call.services.registry.ledger()
+    told = [_reasons(status) for status in found.gateways]
     return json_answer(
         {
             "time_ms": call.services.now_ms(),
             "total": found.total,
+            "reasons": {
+                name: sum(reasons.get(name, 0) for reasons in told)
+                for name in sorted({name for reasons in told for name in reasons})
+            },
             "nodes": [{"node": node, **counts} for node, counts in found.nodes.items()],
             "gateways": [
-                {"gateway": status.gateway, "time_ms": status.time_ms, "total": status.total}
-                for status in found.gateways
+                {
+                    "gateway": status.gateway,
+                    "time_ms": status.time_ms,
+                    "total": status.total,
+                    "reasons": reasons,
+                }
+                for status, reasons in zip(found.gateways, told, strict=True)
             ],
         }
     )
+
+
+def _reasons(status: GatewayStatus) -> dict[str, int]:
+    """Return why a gateway's readings are dropped or missing, as it last told."""
+    found = status.health.get("reasons")
+    return {str(name): int(count) for name, count in found.items()} if isinstance(found, dict) else {}
 
 
 async def gateways(call: Call) -> web.Response:

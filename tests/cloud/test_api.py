@@ -300,7 +300,7 @@ async def test_a_report_becomes_ledger_quarantine_and_health(client: Any) -> Non
         "time_ms": now_ms,
         "ledger": {"total": COUNTS, "nodes": [{"node": "water-1", **COUNTS}]},
         "quarantine": [entry],
-        "health": {"queue_blocks": 3, "oldest_s": 1.5, "connected": True, "store_ok": False},
+        "health": {"queue_blocks": 3, "oldest_s": 1.5, "connected": True, "reasons": {"missing_restarted": 2}},
     }
     for gateway in ("gw-1", "gw-1", "gw-2"):
         answer = await client.ask("PUT", f"/api/v1/gateways/{gateway}/report", json=report)
@@ -309,7 +309,10 @@ async def test_a_report_becomes_ledger_quarantine_and_health(client: Any) -> Non
     doubled = {name: 2 * count for name, count in COUNTS.items()}
     assert ledger["total"] == doubled
     assert ledger["nodes"] == [{"node": "water-1", **doubled}]
-    assert ledger["gateways"][0] == {"gateway": "gw-1", "time_ms": now_ms, "total": COUNTS}
+    assert ledger["reasons"] == {"missing_restarted": 4}
+    assert ledger["gateways"][0] == {
+        "gateway": "gw-1", "time_ms": now_ms, "total": COUNTS, "reasons": {"missing_restarted": 2},
+    }  # fmt: skip
     told = await client.get("/api/v1/quarantine", limit=1, node="water-1")
     assert told == {"total": 2, "entries": [{**entry, "gateway": "gw-2"}]}
     gateways = (await client.get("/api/v1/gateways"))["gateways"]

@@ -44,6 +44,7 @@ class LedgerModel(RuleBasedStateMachine):
         self.seen: dict[int, set[int]] = {}
         self.top: dict[int, int] = {}
         self.floor: dict[int, int] = {}
+        self.own_floor: dict[int, int] = {}
 
     @rule(boot=st.integers(1, 3), span=SPAN, fails=st.booleans())
     def pack(self, boot: int, span: tuple[int, int], fails: bool) -> None:
@@ -56,6 +57,8 @@ class LedgerModel(RuleBasedStateMachine):
             return
         self.ledger.settle()
         self.seen.setdefault(boot, set()).update(range(first, first + count))
+        if fresh:
+            self.floor[boot] = min(self.floor.get(boot, 0), self.own_floor.get(boot, 0))
         self.top[boot] = max(self.top.get(boot, 0), first + count)
 
     @rule(
@@ -72,7 +75,7 @@ class LedgerModel(RuleBasedStateMachine):
         self.top[boot] = max(self.top.get(boot, 0), following)
         for known, top in self.top.items():
             if old <= known <= boot:
-                self.floor[known] = seq if known == old else 0
+                self.floor[known] = self.own_floor[known] = seq if known == old else 0
             elif others is Others.ALL_GONE or (others is Others.EARLIER_GONE and known < old):
                 self.floor[known] = max(self.floor.get(known, 0), top)
 
@@ -83,6 +86,7 @@ class LedgerModel(RuleBasedStateMachine):
         for number in gone:
             self.ledger.unclaim("n", boot, [(number, number + 1)])
             self.floor[boot] = min(self.floor.get(boot, 0), number)
+            self.own_floor[boot] = min(self.own_floor.get(boot, 0), number)
         self.ledger.settle()
         self.seen.get(boot, set()).difference_update(gone)
 
@@ -159,6 +163,17 @@ def test_a_device_does_not_speak_for_another_of_the_same_name() -> None:
     ledger.announce("n", 80, 0, (80, 0), Others.UNTOLD)
     ledger.settle()
     assert ledger.streams["n", 70].upto() == 0, "the first one has to send them still"
+
+
+def test_a_boot_that_sends_something_new_is_not_past() -> None:
+    ledger = Ledger()
+    ledger.claim("n", 70, 0, 2)
+    ledger.claim("n", 70, 3, 2)
+    ledger.announce("n", 80, 0, (80, 0))  # a second device without a serial number
+    assert ledger.streams["n", 70].upto() == 5
+    ledger.claim("n", 70, 5, 1)
+    assert ledger.streams["n", 70].upto() == 2
+    assert ledger.streams["n", 70].awaited() == [(2, 3)]
 
 
 def test_what_was_taken_for_gone_is_awaited_again_when_its_node_says_so() -> None:
