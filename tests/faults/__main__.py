@@ -15,6 +15,8 @@ from faults.report import WIDTH, Report, show
 from faults.run import load_scenario, run
 from rich.console import Console
 
+from edge.model.errors import CityError
+
 
 def _told_after(began_s: float) -> Callable[[str], None]:
     """Return what tells the user, on standard error, what happens now."""
@@ -58,4 +60,7 @@ def _same(reports: list[Report], console: Console) -> bool:
     return same
 
 
-sys.exit(main())
+try:
+    sys.exit(main())
+except CityError as error:
+    sys.exit(str(error))

@@ -18,6 +18,7 @@ from faults.sorts import SORTS
 from servers import PROJECT, InfluxDB
 
 from edge.config import load_toml
+from edge.model.errors import ConfigError
 from simulators.faults import Scenario, plan, scenario_from
 
 SCENARIOS = PROJECT / "simulators" / "scenarios"
@@ -39,6 +40,11 @@ async def run(
     """Let a scenario go wrong, heal, and audit."""
     began_s = time.monotonic()
     faults_planned = plan(scenario, seed, faults)
+    if sum(fault.sort == "store_type_conflict" for fault in faults_planned) > len(GUEST_KINDS):
+        raise ConfigError(
+            "more store_type_conflict than node kinds: the types of a measurement can be spoiled once",
+            remedy=f"plan at most {len(GUEST_KINDS)} of them",
+        )
     async with running(folder, scenario, seed, tell) as laboratory:
         await laboratory.carry_out(faults_planned, SORTS, scenario.at_once)
         await laboratory.heal()

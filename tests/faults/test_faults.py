@@ -11,6 +11,8 @@ from faults.run import SCENARIOS, load_scenario, run
 from faults.sorts import SORTS
 from rich.console import Console
 
+from edge.model.errors import ConfigError
+
 
 def told(report: Report) -> str:
     """Return what `make faults` would print."""
@@ -22,6 +24,12 @@ def told(report: Report) -> str:
 @pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*.toml")), ids=lambda path: path.stem)
 def test_a_scenario_names_sorts_that_the_laboratory_knows(path: Path) -> None:
     assert set(load_scenario(str(path)).sorts) <= set(SORTS)
+
+
+async def test_a_plan_that_cannot_be_carried_out_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="store_type_conflict"):
+        await run(tmp_path / "new", load_scenario("selection").only(["store_type_conflict"]), seed=1, faults=30)
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.real
