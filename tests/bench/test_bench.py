@@ -83,7 +83,7 @@ def test_the_kernel_tells_what_a_process_used() -> None:
     begun_s = cpu_s(os.getpid())
     while cpu_s(os.getpid()) < begun_s + 0.05:
         sum(range(10_000))
-    assert meter.read()["me"] >= 0.05
+    assert meter.read()["me"] > 0.04
     assert memory_mb(os.getpid())["rss"] >= memory_mb(os.getpid())["pss"] > 1
 
 
