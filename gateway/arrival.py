@@ -10,12 +10,16 @@ from typing import Protocol
 
 @dataclass(slots=True)
 class Arrival:
-    """A message as it came, its time of arrival and the source's own mark (for MQTT: connection and id)."""
+    """A message as it came, its time of arrival and the source's own mark (for MQTT: connection and id).
+
+    `retained`: the broker had kept it; who said it may be gone since.
+    """
 
     topic: str
     payload: bytes
     time_ms: int
     mark: tuple[int, int] | None = None
+    retained: bool = False
 
 
 class Source(Protocol):

@@ -110,9 +110,13 @@ class Committer:
             return
         async with self.lock:
             change = Change()
-            for dispute, birth in settled:
-                if birth is not None:
-                    self._hand_over(birth, change)
+            for dispute, is_replaced in settled:
+                if is_replaced:
+                    log.info("%s is device %s now", dispute.node, dispute.newcomer)
+                    self._adopt(dispute.birth, change)
+                    change.settled.append(
+                        (dispute.node, dispute.newcomer_boots(), round(dispute.since_s * 1000))
+                    )
                 else:
                     log.info("%s: device %s is not heard any more", dispute.node, dispute.newcomer)
             await self._commit(change)
@@ -197,14 +201,14 @@ class Committer:
                 fresh = self._ledger.claim(node, pack.boot, pack.seq0, len(pack.rows))
                 live = leaf is Leaf.DATA
                 if node in self.identities.disputes:
-                    why = self.identities.heard(node, pack.boot, self._now(), live=live)
+                    why = self.identities.heard(node, pack.boot, arrival.time_ms / 1000, live=live)
                     if why:
                         self._keep_apart(node, pack, fresh, arrival, change, why)
                         return
                 for first, end in fresh:
                     self._readings(node, pack, first, end, arrival, change, live=live)
             elif leaf is Leaf.DEATH:
-                self._death(node, decode_death(arrival.payload).boot, change)
+                self._death(node, decode_death(arrival.payload).boot)
         except WireError as error:
             change.quarantined.append(_stray(arrival, node, error.reason, error.detail))
         except IdentityError as error:
@@ -220,7 +224,7 @@ class Committer:
             self._remember(birth, arrival.payload, change, most=MOST_STRANGERS)
             raise WireError("unregistered", f"no node {node} is registered")
         heard[node, birth.boot] = None
-        if self.identities.born(birth, now_s=self._now()):
+        if self.identities.born(birth, retained=arrival.retained, now_s=arrival.time_ms / 1000):
             self._adopt(birth, change, arrival.payload)
         else:
             self._ledger.announce(node, birth.boot, birth.next_seq, birth.oldest, Others.UNTOLD)
@@ -262,17 +266,10 @@ class Committer:
             hardware=sys.intern(birth.hardware),
         )
 
-    def _death(self, node: str, boot: int, change: Change) -> None:
+    def _death(self, node: str, boot: int) -> None:
         if self.alive.get(node) == boot:  # a will of an older boot says nothing
             del self.alive[node]
-        if (birth := self.identities.died(node, boot)) is not None:
-            self._hand_over(birth, change)
-
-    def _hand_over(self, birth: Birth, change: Change) -> None:
-        """A device was replaced by that of this birth: what was kept apart of it is its node's."""
-        log.info("%s is device %s now", birth.node, birth.serial)
-        self._adopt(birth, change)
-        change.settled.append(birth.node)
+        self.identities.died(node, boot)
 
     def _keep_apart(
         self, node: str, pack: Pack, fresh: list[Span], arrival: Arrival, change: Change, why: str

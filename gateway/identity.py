@@ -13,22 +13,34 @@ from edge.protocol.wire import Birth
 
 SILENT_PERIODS = 3.0
 SILENT_AT_LEAST_S = 30.0
+FORGOTTEN_PATIENCES = 10
 
 
 @dataclass(slots=True)
 class Dispute:
-    """A name that two devices use: the holder's serial, the newcomer's, and when each was last heard."""
+    """A name that two devices use: the holder's serial and the newcomer's, and when each was last heard.
+
+    A birth that the broker had kept says who spoke once, not who lives: a newcomer known by it alone has not
+    been heard. `boots` tells whose is which.
+    """
 
     node: str
     holder: str
     newcomer: str
     birth: Birth
     patience_s: float
+    since_s: float
     holder_heard_s: float
-    newcomer_heard_s: float
+    newcomer_heard_s: float | None
     boots: dict[int, str]
+    holder_gone: bool = False
+    """Whether the holder said good-bye and was not heard since."""
     twins: bool = False
-    """Whether the holder was heard after the newcomer had come: no replacement, two devices."""
+    """Whether both were heard: no replacement, two devices."""
+
+    def newcomer_boots(self) -> list[int]:
+        """Return the newcomer's boots."""
+        return [boot for boot, serial in self.boots.items() if serial == self.newcomer]
 
 
 @dataclass(slots=True)
@@ -52,25 +64,33 @@ class Identities:
         if birth.serial:
             self._holders[birth.node] = Holder(birth.serial, birth.boot)
 
-    def born(self, birth: Birth, *, now_s: float) -> bool:
-        """Take in a birth; tell whether this device has the name."""
+    def born(self, birth: Birth, *, retained: bool, now_s: float) -> bool:
+        """Take in a birth, or one that the broker had kept; tell whether this device has the name."""
         if not birth.serial:
             return True
         dispute = self.disputes.get(birth.node)
         holder = self._holders.get(birth.node)
+        heard_s = None if retained else now_s
         if dispute is not None:
             dispute.boots[birth.boot] = birth.serial
-            if birth.serial == dispute.holder:
-                dispute.twins = True
-                dispute.holder_heard_s = now_s
-            else:
-                dispute.newcomer, dispute.birth, dispute.newcomer_heard_s = birth.serial, birth, now_s
+            if birth.serial != dispute.holder:
+                dispute.newcomer, dispute.birth = birth.serial, birth
+                dispute.newcomer_heard_s = heard_s or dispute.newcomer_heard_s
                 return False
-        elif holder is not None and holder.serial != birth.serial and not holder.gone:
-            patience_s = max(SILENT_AT_LEAST_S, SILENT_PERIODS * birth.period_s)
-            boots = {holder.boot: holder.serial, birth.boot: birth.serial}
+            if not retained:
+                self._holder_lives(dispute, now_s)
+        elif holder is not None and holder.serial != birth.serial and (retained or not holder.gone):
             self.disputes[birth.node] = Dispute(
-                birth.node, holder.serial, birth.serial, birth, patience_s, now_s, now_s, boots
+                node=birth.node,
+                holder=holder.serial,
+                newcomer=birth.serial,
+                birth=birth,
+                patience_s=max(SILENT_AT_LEAST_S, SILENT_PERIODS * birth.period_s),
+                since_s=now_s,
+                holder_heard_s=now_s,
+                newcomer_heard_s=heard_s,
+                boots={holder.boot: holder.serial, birth.boot: birth.serial},
+                holder_gone=holder.gone,
             )
             return False
         self._holders[birth.node] = Holder(birth.serial, birth.boot)
@@ -86,34 +106,37 @@ class Identities:
             dispute.newcomer_heard_s = now_s
             return f"devices {dispute.holder} and {dispute.newcomer} both call themselves {node}"
         if live:
-            dispute.holder_heard_s = now_s
-            dispute.twins = True
+            self._holder_lives(dispute, now_s)
         return ""
 
-    def died(self, node: str, boot: int) -> Birth | None:
-        """The link of a boot broke. Return the birth of the device that has the name now, if that changed."""
+    def died(self, node: str, boot: int) -> None:
+        """The link of a boot broke, or its device said good-bye."""
         holder, dispute = self._holders.get(node), self.disputes.get(node)
         if dispute is None:
             if holder is not None and holder.boot == boot:
                 holder.gone = True
         elif dispute.boots.get(boot) == dispute.newcomer:
             del self.disputes[node]
-        elif dispute.boots.get(boot) == dispute.holder and not dispute.twins:
-            return self._settle(dispute)
-        return None
+        elif dispute.boots.get(boot) == dispute.holder:
+            dispute.holder_gone = True
 
-    def settled(self, now_s: float) -> list[tuple[Dispute, Birth | None]]:
-        """Return disputes in which one fell silent, with the newcomer's birth where it has the name now."""
-        found: list[tuple[Dispute, Birth | None]] = []
+    def settled(self, now_s: float) -> list[tuple[Dispute, bool]]:
+        """Return disputes in which one fell silent, and whether the newcomer has the name now."""
+        found: list[tuple[Dispute, bool]] = []
         for dispute in list(self.disputes.values()):
-            if now_s - dispute.holder_heard_s > dispute.patience_s:
-                found.append((dispute, self._settle(dispute)))
-            elif now_s - dispute.newcomer_heard_s > 10 * dispute.patience_s:
-                del self.disputes[dispute.node]
-                found.append((dispute, None))
+            newcomer_s = dispute.newcomer_heard_s
+            silent = now_s - dispute.holder_heard_s > dispute.patience_s
+            if newcomer_s is not None and (silent or (dispute.holder_gone and not dispute.twins)):
+                self._holders[dispute.node] = Holder(dispute.newcomer, dispute.birth.boot)
+                found.append((dispute, True))
+            elif now_s - (newcomer_s or dispute.since_s) > FORGOTTEN_PATIENCES * dispute.patience_s:
+                found.append((dispute, False))
+        for dispute, _ in found:
+            del self.disputes[dispute.node]
         return found
 
-    def _settle(self, dispute: Dispute) -> Birth:
-        del self.disputes[dispute.node]
-        self._holders[dispute.node] = Holder(dispute.newcomer, dispute.birth.boot)
-        return dispute.birth
+    @staticmethod
+    def _holder_lives(dispute: Dispute, now_s: float) -> None:
+        dispute.holder_heard_s = now_s
+        dispute.holder_gone = False
+        dispute.twins = dispute.twins or dispute.newcomer_heard_s is not None

@@ -36,8 +36,8 @@ class Change:
     """All that one batch changes.
 
     resolved: quarantined entries that are tried again, and leave. What lay in quarantine can be tried again for
-    `awaited`, nodes whose births came, and for `settled`, nodes whose device has the name for itself. `spoilt`
-    are blocks that are given up.
+    `awaited`, nodes whose births came, and for `settled`: boots of a node whose device has the name for itself
+    now, and since when they were kept apart. `spoilt` are blocks that are given up.
     """
 
     lines: list[str] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Change:
     resolved: list[Kept] = field(default_factory=list)
     births: list[tuple[str, int, bytes]] = field(default_factory=list)
     awaited: list[str] = field(default_factory=list)
-    settled: list[str] = field(default_factory=list)
+    settled: list[tuple[str, list[int], int]] = field(default_factory=list)
     streams: list[tuple[StreamKey, Stream]] = field(default_factory=list)
     spoilt: list[Block] = field(default_factory=list)
     oldest_ms: int = 0
@@ -332,8 +332,8 @@ def _write(db: sqlite3.Connection, change: Change, body: bytes) -> int | None:
     quarantine.add(db, change.quarantined)
     db.executemany("INSERT OR REPLACE INTO birth VALUES (?, ?, ?)", change.births)
     quarantine.mark_awaited(db, change.awaited)
-    for node in change.settled:
-        quarantine.mark_reason(db, node, quarantine.TWINS)
+    for node, boots, since_ms in change.settled:
+        quarantine.mark_kept_apart(db, node, boots, since_ms)
     db.executemany("DELETE FROM block WHERE id = ?", [(block.id,) for block in change.spoilt])
     if not change.lines:
         return None

@@ -80,9 +80,15 @@ def mark_registered(db: sqlite3.Connection, is_registered: Callable[[str], bool]
     mark_awaited(db, [node for (node,) in nodes if is_registered(node)])
 
 
-def mark_reason(db: sqlite3.Connection, node: str, reason: str) -> None:
-    """Mark a node's entries of one reason, to be tried again."""
-    db.execute(f"{_MARK} node = ? AND reason = ?", (node, reason))
+def mark_kept_apart(db: sqlite3.Connection, node: str, boots: Iterable[int], since_ms: int) -> None:
+    """Mark what was kept apart of these boots since a time: it is clear now that they are the node's own.
+
+    What was kept apart before, in another dispute, is for people to judge.
+    """
+    db.executemany(
+        f"{_MARK} node = ? AND reason = ? AND boot = ? AND time_ms >= ?",
+        [(node, TWINS, boot, since_ms) for boot in boots],
+    )
 
 
 def marked(db: sqlite3.Connection, most: int) -> list[Kept]:

@@ -105,7 +105,7 @@ class _Link(asyncio.Protocol):
             for event in session.events(max(1, inbox.limit - len(inbox))):
                 if type(event) is Message:
                     mark = (self._number, event.mid) if event.mid else None
-                    inbox.put(Arrival(event.topic, event.payload, time_ms, mark))
+                    inbox.put(Arrival(event.topic, event.payload, time_ms, mark, event.flags & 1 == 1))
                 else:
                     self._hear(self, event)
             if session.held_bytes == held or session.state is State.CLOSED:

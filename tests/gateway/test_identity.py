@@ -63,6 +63,7 @@ async def test_a_replaced_device_leaves_its_name_with_its_last_will(tmp_path: Pa
     await rig.take(born("a", A), born("b", B), data("ys-07", 0, [0, 9, 9], boot=B))
     assert rig.counts("ys-07").quarantined == 1
     await rig.take(death(A))
+    await rig.committer.settle_disputes()
     await rig.committer.retake(1000)
     assert rig.counts("ys-07") == Counts(produced=1, queued=1)
     assert rig.committer.identities.disputes == {}
@@ -89,7 +90,7 @@ async def test_after_the_first_device_said_good_bye_another_is_welcome_at_once(t
 async def test_a_device_that_gave_up_the_name_ends_the_dispute(tmp_path: Path) -> None:
     rig = await twins(tmp_path)
     rig.now_s += 1700
-    await rig.take(data("ys-07", 2, [120, 1, 2], boot=A))
+    await rig.take(replace(data("ys-07", 2, [120, 1, 2], boot=A), time_ms=round(rig.now_s * 1000)))
     rig.now_s += 170
     await rig.committer.settle_disputes()
     assert rig.committer.identities.disputes == {}
@@ -106,6 +107,21 @@ async def test_the_holder_of_a_name_is_known_after_a_restart(tmp_path: Path) -> 
     dispute = rig.committer.identities.disputes["ys-07"]
     assert (dispute.holder, dispute.newcomer, dispute.twins) == ("a", "b", True)
     assert rig.counts("ys-07") == Counts(produced=5, queued=3, quarantined=2)
+
+
+async def test_a_device_known_only_by_what_the_broker_kept_gets_no_name(tmp_path: Path) -> None:
+    rig = await twins(tmp_path)
+    await rig.take(death(B))
+    rig.journal.close()
+    rig = Rig(tmp_path, "ys-07")
+    await rig.take(replace(born("b", B), retained=True), death(A))  # the first one's power was cut
+    await rig.committer.settle_disputes()
+    await rig.take(born("a", A + 10_000), data("ys-07", 0, [0, 1, 2], boot=A + 10_000))
+    rig.now_s += 10_000
+    await rig.committer.settle_disputes()
+    assert rig.committer.identities.disputes == {}
+    await rig.committer.retake(1000)
+    assert rig.counts("ys-07") == Counts(produced=4, queued=3, quarantined=1)
 
 
 async def test_a_newcomer_that_says_good_bye_ends_the_dispute(tmp_path: Path) -> None:
