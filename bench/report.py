@@ -191,19 +191,16 @@ def drain(found: Found) -> str:
 
 
 def scaling(found: Found) -> str:
-    """Return one gateway beside two."""
-    rows = [
-        [
-            f"{rows} a pack", found.show("scaling", f"1 at {rows}x6", "readings_per_s"),
-            found.show("scaling", f"2 at {rows}x6", "readings_per_s"),
-            ratio(
-                found.median("scaling", f"2 at {rows}x6", "readings_per_s"),
-                found.median("scaling", f"1 at {rows}x6", "readings_per_s"),
-            ),
-        ]
-        for rows in (1, 30)
-    ]  # fmt: skip
-    return table(("readings", "one gateway, readings/s", "two gateways, readings/s", "two / one"), rows)
+    """Return one gateway beside two: rates, and the CPU of the gateways together a reading."""
+    rows = []
+    for count in (1, 30):
+        one, two = f"1 at {count}x6", f"2 at {count}x6"
+        rates = [found.median("scaling", name, "readings_per_s") for name in (two, one)]
+        shown = [found.show("scaling", name, "readings_per_s") for name in (one, two)]
+        costs = [found.show("scaling", name, "gateways_us_per_reading", " µs") for name in (one, two)]
+        rows.append([f"{count} a pack", *shown, ratio(*rates), *costs])
+    head = ("readings", "one, readings/s", "two, readings/s", "two / one", "CPU a reading: one", "two together")
+    return table(head, rows)
 
 
 def setting(found: Found) -> str:
