@@ -137,24 +137,13 @@ def throughput(found: Found) -> str:
         wall_s = found.median(part, name, "wall_s")
         if wall_s is None:
             continue
-        busy = {
-            key: found.median(part, name, f"cpu_{key}_s") for key in (*TAKERS, "broker", "store", "generator")
-        }
+        busy = {key: found.median(part, name, f"cpu_{key}_s") for key in (*TAKERS, *OTHERS)}
         cores = {key: f"{used / wall_s:.2f}" for key, used in busy.items() if used is not None}
         taker = next((cores[key] for key in TAKERS if key in cores), "")
         shown = [found.show(part, name, "messages_per_s") if not name.startswith("bare") else ""]
         shown += [number(found.median(part, name, f"{what}_per_s") or 0) for what in ("readings", "values")]
         rows.append([words, *shown, taker, *(cores.get(key, "") for key in OTHERS)])
-    head = (
-        "contender",
-        "messages/s",
-        "readings/s",
-        "values/s",
-        "cores: contender",
-        "broker",
-        "store",
-        "generator",
-    )
+    head = ("contender", "messages/s", "readings/s", "values/s", "cores: contender", *OTHERS)
     return table(head, rows) if rows else UNKNOWN
 
 
