@@ -17,7 +17,7 @@ import urllib.request
 from multiprocessing.connection import Connection
 
 from bench.fleet import BOOT, COLUMNS, KIND, USUAL, Fleet
-from bench.load import connect, packet
+from bench.load import PUBACK_BYTES, connect, packet
 from bench.rigs import Rig
 from edge.model.quality import Clock
 from edge.protocol.topics import Leaf, topic
@@ -40,7 +40,7 @@ def _send(port: int, per_s: float, pipe: Connection) -> None:
     pipe.recv()
     sock.setblocking(False)
     seqs = dict.fromkeys(names, 0)
-    number, last_ms, stamps, begun = 0, 0, [], time.monotonic()
+    number, heard, last_ms, stamps, begun = 0, 0, 0, [], time.monotonic()
     while not pipe.poll():
         time.sleep(max(0.0, begun + number / per_s - time.monotonic()))
         name = names[number % len(names)]
@@ -51,18 +51,25 @@ def _send(port: int, per_s: float, pipe: Connection) -> None:
         sock.sendall(packet((topic(name, Leaf.DATA), body), (number + 100) % 65_535 + 1))
         stamps.append(last_ms)
         if number % 10 == 0:
-            _swallow(sock)
+            heard += _swallow(sock)
             pipe.send(stamps)
             stamps = []
     pipe.send(stamps)
+    sock.setblocking(True)
+    sock.settimeout(60)
+    while (
+        heard < PUBACK_BYTES * number
+    ):  # a socket closed before its answers are read is reset: its last are lost
+        heard += len(sock.recv(1 << 16))
     pipe.send(None)
 
 
-def _swallow(sock: socket.socket) -> None:
+def _swallow(sock: socket.socket) -> int:
+    """Read acknowledgements that have come; return their bytes."""
     try:
-        sock.recv(1 << 16)
+        return len(sock.recv(1 << 16))
     except BlockingIOError:
-        return
+        return 0
 
 
 class Live:

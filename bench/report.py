@@ -61,9 +61,9 @@ class Found:
         wide = "" if low == high else f" ({number(low)} to {number(high)})"
         return f"{number(value)}{unit}{wide}"
 
-    def best_bare(self, part: str) -> str:
+    def best_bare(self) -> str:
         """Return the bare writer with the number of connections at which it was fastest."""
-        return max(WRITERS, key=lambda name: self.median(part, name, "readings_per_s") or 0.0)
+        return max(WRITERS, key=lambda name: self.median("throughput", name, "readings_per_s") or 0.0)
 
 
 def number(value: float) -> str:
@@ -88,7 +88,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]], mark: str = "---:|
 
 def summary(found: Found) -> str:
     """Return the table that is read in a minute."""
-    wide, drained = found.best_bare("throughput"), found.best_bare("drain")
+    wide = found.best_bare()
     one, six = "script, 1 value a message", "script, 6 values a message"
     compared = [
         ("messages/s, packs of 1 reading x 6", "ours 1x6", "messages_per_s", "script value", one),
@@ -108,8 +108,8 @@ def summary(found: Found) -> str:
     ]
     rows.append([
         "backlog drained, readings/s", found.show("drain", "ours", "drained_per_s"),
-        f"{found.show('drain', drained, 'readings_per_s')}: bare writer",
-        ratio(found.median("drain", "ours", "drained_per_s"), found.median("drain", drained, "readings_per_s")),
+        f"{found.show('drain', 'bare', 'readings_per_s')}: bare writer, no broker",
+        ratio(found.median("drain", "ours", "drained_per_s"), found.median("drain", "bare", "readings_per_s")),
     ])  # fmt: skip
     alone = [
         ("age of live readings meanwhile, p99", found.show("drain", "ours", "live_p99_s", " s")),
@@ -137,24 +137,13 @@ def throughput(found: Found) -> str:
         wall_s = found.median(part, name, "wall_s")
         if wall_s is None:
             continue
-        busy = {
-            key: found.median(part, name, f"cpu_{key}_s") for key in (*TAKERS, "broker", "store", "generator")
-        }
+        busy = {key: found.median(part, name, f"cpu_{key}_s") for key in (*TAKERS, *OTHERS)}
         cores = {key: f"{used / wall_s:.2f}" for key, used in busy.items() if used is not None}
         taker = next((cores[key] for key in TAKERS if key in cores), "")
         shown = [found.show(part, name, "messages_per_s") if not name.startswith("bare") else ""]
         shown += [number(found.median(part, name, f"{what}_per_s") or 0) for what in ("readings", "values")]
         rows.append([words, *shown, taker, *(cores.get(key, "") for key in OTHERS)])
-    head = (
-        "contender",
-        "messages/s",
-        "readings/s",
-        "values/s",
-        "cores: contender",
-        "broker",
-        "store",
-        "generator",
-    )
+    head = ("contender", "messages/s", "readings/s", "values/s", "cores: contender", *OTHERS)
     return table(head, rows) if rows else UNKNOWN
 
 
@@ -186,24 +175,24 @@ def drain(found: Found) -> str:
         ("the oldest of them", "live_most_s", " s"),
     ]
     rows = [[what, found.show("drain", "ours", key, unit)] for what, key, unit in wanted]
-    rows += [[f"{NAMES[name]}, readings/s", found.show("drain", name, "readings_per_s")] for name in WRITERS]
+    whole = found.show("drain", "bare", "readings_per_s")
+    rows.append(["bare writer, all these lines, readings/s", whole])
+    for name in WRITERS:
+        rows.append([f"{NAMES[name]}, first 1.2 million", found.show("drain", name, "readings_per_s")])
     return table(("", ""), rows)
 
 
 def scaling(found: Found) -> str:
-    """Return one gateway beside two."""
-    rows = [
-        [
-            f"{rows} a pack", found.show("scaling", f"1 at {rows}x6", "readings_per_s"),
-            found.show("scaling", f"2 at {rows}x6", "readings_per_s"),
-            ratio(
-                found.median("scaling", f"2 at {rows}x6", "readings_per_s"),
-                found.median("scaling", f"1 at {rows}x6", "readings_per_s"),
-            ),
-        ]
-        for rows in (1, 30)
-    ]  # fmt: skip
-    return table(("readings", "one gateway, readings/s", "two gateways, readings/s", "two / one"), rows)
+    """Return one gateway beside two: rates, and the CPU of the gateways together a reading."""
+    rows = []
+    for count in (1, 30):
+        one, two = f"1 at {count}x6", f"2 at {count}x6"
+        rates = [found.median("scaling", name, "readings_per_s") for name in (two, one)]
+        shown = [found.show("scaling", name, "readings_per_s") for name in (one, two)]
+        costs = [found.show("scaling", name, "gateways_us_per_reading", " µs") for name in (one, two)]
+        rows.append([f"{count} a pack", *shown, ratio(*rates), *costs])
+    head = ("readings", "one, readings/s", "two, readings/s", "two / one", "CPU a reading: one", "two together")
+    return table(head, rows)
 
 
 def setting(found: Found) -> str:

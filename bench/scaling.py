@@ -34,7 +34,9 @@ def measure(size: Size, rows: int, gateways: int) -> Run:
         load.done()
         rig.until_stored(warm.readings)
         pids = {f"gateway{index}": gateway.pid for index, gateway in enumerate(started)}
-        return timed(rig, load, course, pids, warm.readings + course.readings)
+        found = timed(rig, load, course, pids, warm.readings + course.readings)
+    used_s = sum(found[f"cpu_{name}_s"] for name in pids)
+    return {**found, "gateways_us_per_reading": used_s / course.readings * 1e6}
 
 
 def main() -> None:
