@@ -16,7 +16,12 @@ import cityneuron
 
 PROJECT = servers.PROJECT
 IGNORED = {".venv", ".cache", ".git", "node_modules", ".pytest_cache"}
-DOCUMENTS = sorted(path for path in PROJECT.rglob("*.md") if not IGNORED & set(path.relative_to(PROJECT).parts))
+DOCUMENTS = sorted(
+    path
+    for path in PROJECT.rglob("*.md")
+    if not IGNORED & set(path.relative_to(PROJECT).parts)
+    and not path.name.endswith(".template.md")  # its links are those of the page that is made of it
+)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)|<img[^>]+src=\"([^\"]+)\"")
 CODE = re.compile(r"```.*?\n(.*?)```|`([^`\n]+)`", re.DOTALL)
 COMMAND = re.compile(
