@@ -24,6 +24,7 @@ class ForwardConfig:
     """The [forward] table of gateway.toml."""
 
     batch_lines: int = 5_000
+    backlog_lanes: int = 2
     retry_delay_s: float = 1.0
     longest_delay_s: float = 30.0
     retention_days: float = 0.0
@@ -50,10 +51,11 @@ class Forwarder:
         self.latencies_s: deque[float] = deque(maxlen=100_000)
 
     async def run(self) -> None:
-        """Move blocks until cancelled: news in one lane, beside it what has waited in another."""
+        """Move blocks until cancelled: news in one lane, beside it what has waited in others."""
         async with asyncio.TaskGroup() as lanes:
             lanes.create_task(self._lane(self._journal.news), name="news")
-            lanes.create_task(self._lane(self._journal.backlog), name="backlog")
+            for _ in range(max(1, self._config.backlog_lanes)):
+                lanes.create_task(self._lane(self._journal.backlog), name="backlog")
 
     async def _lane(self, lend: Callable[[int], Awaitable[list[Block]]]) -> None:
         while True:
