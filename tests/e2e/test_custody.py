@@ -96,6 +96,27 @@ async def test_a_store_that_is_away_delays_readings_and_loses_none(
     all_there(crowd, gateway, influxdb)
 
 
+async def test_another_store_and_other_settings_find_the_backlog_where_it_was(
+    mosquitto: Mosquitto, influxdb: InfluxDB, gateway: GatewayProcess
+) -> None:
+    crowd = Crowd(mosquitto, 20)
+    settings = gateway.config.read_text()
+    gateway.config.write_text(settings.replace("[store]", '[store]\ndatabase = "nowhere"'))
+    gateway.start()
+    async with crowd.talking():
+        await crowd.record(100)
+        await crowd.drained()
+        waiting = of_crowd(await gateway.until(lambda accounts: of_crowd(accounts).produced == 20 * 100))
+        assert waiting.queued == 20 * 100
+        assert gateway.stop() == 0
+        gateway.config.write_text(
+            settings.replace("[forward]", "[commit]\nmost_messages = 7\n[forward]\nbatch_lines = 90")
+        )
+        gateway.start()
+        await gateway.until(lambda accounts: of_crowd(accounts).stored == 20 * 100)
+    all_there(crowd, gateway, influxdb)
+
+
 async def test_a_broker_that_dies_loses_no_reading(
     mosquitto: Mosquitto, influxdb: InfluxDB, gateway: GatewayProcess
 ) -> None:
