@@ -1,4 +1,4 @@
-"""The page: docs/performance.md from what the benches found, within the words of bench/performance.template.md.
+"""The page: docs/performance.md from what the benches found, within the words of bench/performance.template.
 
 make bench BENCH=report
 """
@@ -15,7 +15,7 @@ from bench.chart import bars
 from bench.results import PROJECT, TRIALS, Run, load, medians, options, spread
 from bench.suite import PARTS
 
-TEMPLATE = PROJECT / "bench" / "performance.template.md"
+TEMPLATE = PROJECT / "bench" / "performance.template"
 UNKNOWN = "not measured"
 WRITERS = ("bare 1", "bare 2", "bare 4")
 NAMES = {
@@ -230,7 +230,7 @@ def page(found: Found) -> str:
     """Return the whole page."""
     blocks = (summary, throughput, memory, drain, scaling, setting)
     filled = {block.__name__: block(found) for block in blocks}
-    head = "<!-- Written by `make bench`; the words are in bench/performance.template.md. -->\n"
+    head = "<!-- Written by `make bench`; the words are in bench/performance.template. -->\n"
     return head + Template(TEMPLATE.read_text(encoding="utf-8")).substitute(filled)
 
 
