@@ -141,6 +141,7 @@ class Gateway:
     async def _commit(self) -> None:
         config = self.config.commit
         while True:
+            await self.inbox.gather(config.most_messages, config.gather_ms / 1000)
             batch = await self.inbox.take(config.most_messages, config.most_kb * 1024)
             began = time.perf_counter()
             try:

@@ -53,6 +53,12 @@ class Inbox:
         self._waiting.append(arrival)
         self._filled.set()
 
+    async def gather(self, enough: int, within_s: float) -> None:
+        """Wait for the first message, and a while longer for others, unless there are enough."""
+        await self._filled.wait()
+        if within_s and len(self._waiting) < min(enough, self.limit):
+            await asyncio.sleep(within_s)
+
     async def take(self, most: int, most_bytes: int = 2**62) -> list[Arrival]:
         """Wait for the first message and return up to `most` of them, of about `most_bytes` in all."""
         await self._filled.wait()

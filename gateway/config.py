@@ -39,6 +39,7 @@ class CommitConfig:
 
     most_messages: int = 2_000
     most_kb: int = 256
+    gather_ms: float = 20.0
     inbox_messages: int = 20_000
 
 
