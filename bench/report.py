@@ -217,7 +217,6 @@ def chart(found: Found) -> str:
         ("script, 6 values a message", "throughput", "script reading"),
         ("script, 1 value a message", "throughput", "script value"),
         ("Node-RED, 6 values a message", "others", "Node-RED"),
-        ("ThingsBoard gateway, 6 values a message", "others", "ThingsBoard gateway"),
     ]
     rates = [
         (label, found.median(part, name, "readings_per_s"), label[0] == "C") for label, part, name in chosen

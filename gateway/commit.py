@@ -119,7 +119,11 @@ class Committer:
                     )
                 else:
                     log.info("%s: device %s is not heard any more", dispute.node, dispute.newcomer)
-            await self._commit(change)
+            try:
+                await self._commit(change)
+            except CityError:
+                self.identities.disputes.update((dispute.node, dispute) for dispute, _ in settled)
+                raise
 
     async def _commit(self, change: Change) -> None:
         change.streams = self._ledger.dirty()

@@ -39,7 +39,7 @@ async def test_no_fault_loses_doubles_or_forgets_a_reading(tmp_path: Path) -> No
     assert report.clean, told(report)
     assert sum(report.injected.values()) >= 25 and len(report.injected) >= 30
     assert len(report.verdict.stored) > 3_000 and report.looks > 20
-    assert {loss.cause for loss in report.verdict.lost} == {POWER_CUT, OVERWRITTEN}
+    assert {loss.cause for loss in report.verdict.lost} == {POWER_CUT}
 
 
 @pytest.mark.real
@@ -68,13 +68,22 @@ async def test_power_that_goes_in_mid_flow_costs_nothing_that_was_acknowledged(t
 @pytest.mark.timeout(300)
 async def test_the_same_seed_gives_the_same_ledger(tmp_path: Path) -> None:
     scenario = load_scenario("selection").only(
-        ["power_cut", "boot_twice", "outbox_overflow", "gateway_kill", "broker_kill", "clock_1970"]
+        ["power_cut", "boot_twice", "store_away", "gateway_kill", "broker_kill", "clock_1970"]
     )
     reports = [await run(tmp_path / name, scenario, seed=7, faults=6) for name in ("first", "second")]
     for report in reports:
         assert report.clean, told(report)
     assert not differences(reports[0].ledger, reports[1].ledger)
     assert reports[0].verdict.lost and reports[0].verdict.quarantined
+
+
+@pytest.mark.real
+@pytest.mark.timeout(300)
+async def test_a_node_at_the_end_of_its_memory_loses_its_oldest_readings_and_no_other(tmp_path: Path) -> None:
+    scenario = load_scenario("overflow").only(["outbox_overflow", "gateway_kill"])
+    report = await run(tmp_path, scenario, seed=1, faults=3)
+    assert report.clean, told(report)
+    assert {loss.cause for loss in report.verdict.lost} == {OVERWRITTEN}
 
 
 @pytest.mark.real
