@@ -81,6 +81,8 @@ class Node:
         """Take what the node prints until it ends."""
         assert self.process.stdout is not None
         async for raw in self.process.stdout:
+            if not raw.endswith(b"\n"):  # it was killed within a line
+                break
             word, _, rest = raw.decode().strip().partition(" ")
             async with self._changed:
                 if word == "heap":
