@@ -132,7 +132,7 @@ class Committer:
         except CityError:
             self._ledger.rollback()
             for node, schema, _ in change.births:  # not on disk: to be written when it comes again
-                self._births.pop((node, schema))
+                self._births.pop((node, schema), None)  # two births of one may have come in one batch
             raise
         self._ledger.settle()
         for kept in change.resolved:

@@ -14,7 +14,7 @@ from gateway.salvage import copy_intact, is_damage, is_sound, lossy, set_aside
 
 log = logging.getLogger(__name__)
 
-FORMAT = 4
+FORMAT = 5
 OLDEST_FORMAT = 3
 CHECK_AT_ONCE_BYTES = 64 * 1024 * 1024
 """A larger file is looked through while the gateway works (inspection.py): a start must not take minutes."""
@@ -42,6 +42,12 @@ CREATE TABLE IF NOT EXISTS quarantine (
 CREATE INDEX IF NOT EXISTS quarantine_node ON quarantine (node);
 CREATE TABLE IF NOT EXISTS retry (id INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS roster (node TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS state (
+  node TEXT NOT NULL, part TEXT NOT NULL, value BLOB NOT NULL, crc INTEGER NOT NULL,
+  PRIMARY KEY (node, part)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS episode (
+  rule TEXT NOT NULL, node TEXT NOT NULL, start_ms INTEGER NOT NULL, revision INTEGER NOT NULL,
+  taken INTEGER NOT NULL DEFAULT 0, body TEXT NOT NULL, PRIMARY KEY (rule, node, start_ms)) WITHOUT ROWID;
 """
 
 # What brings a journal of an older format to the next one. Columns are added at the end, so an updated file
@@ -55,7 +61,8 @@ ALTER TABLE stray ADD COLUMN dropped INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE block ADD COLUMN shed INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE block ADD COLUMN manifest_crc INTEGER NOT NULL DEFAULT 0;
 UPDATE block SET manifest_crc = crc32(manifest);
-"""
+""",
+    4: "",  # new tables alone
 }
 
 

@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gateway import quarantine
+from edge.model.alert import Episode
+from gateway import episodes, quarantine
 from gateway.block import Block, Entry, Kept, Quarantined, manifest_bytes
 from gateway.books import block_crc, drops_text, read_books, seen_row, stored_row, write_mended
 from gateway.database import JournalDamaged, JournalError, Transaction, open_database, suspect
@@ -37,7 +38,8 @@ class Change:
 
     resolved: quarantined entries that are tried again, and leave. What lay in quarantine can be tried again for
     `awaited`, nodes whose births came, and for `settled`: boots of a node whose device has the name for itself
-    now, and since when they were kept apart. `spoilt` are blocks that are given up.
+    now, and since when they were kept apart. `spoilt` are blocks that are given up. `states` are what checks
+    and rules know of a node now: (node, part, value).
     """
 
     lines: list[str] = field(default_factory=list)
@@ -50,6 +52,8 @@ class Change:
     settled: list[tuple[str, list[int], int]] = field(default_factory=list)
     streams: list[tuple[StreamKey, Stream]] = field(default_factory=list)
     spoilt: list[Block] = field(default_factory=list)
+    states: list[tuple[str, str, bytes]] = field(default_factory=list)
+    episodes: list[Episode] = field(default_factory=list)
     oldest_ms: int = 0
 
     def enter(self, node: str, boot: int, first: int, end: int) -> None:
@@ -137,6 +141,17 @@ class Journal:
     def roster(self) -> list[str]:
         """Return the registered nodes as last told by the cloud, a JSON text each."""
         return [row[0] for row in self._db.execute("SELECT record FROM roster")]
+
+    def states(self, part: str) -> dict[str, bytes]:
+        """Return what checks or rules knew of each node; what is damaged is forgotten."""
+        rows = self._db.execute("SELECT node, value, crc FROM state WHERE part = ?", (part,))
+        return {
+            node: value for node, value, crc in rows if isinstance(value, bytes) and zlib.crc32(value) == crc
+        }
+
+    def episodes(self) -> list[tuple[str, int]]:
+        """Return the kept episodes as they were written, and which revision the cloud has."""
+        return self._db.execute("SELECT body, taken FROM episode").fetchall()
 
     async def save_roster(self, records: dict[str, str]) -> None:
         """Replace the registered nodes."""
@@ -321,6 +336,12 @@ def _write_drops(db: sqlite3.Connection, drops: dict[StreamKey, dict[str, int]])
     )
 
 
+def _state_crc(node: object, part: str, value: object) -> int | None:
+    if not isinstance(node, str) or not isinstance(value, bytes):
+        return None  # damaged
+    return zlib.crc32(value, zlib.crc32(f"{node} {part}".encode("utf-8", "surrogateescape")))
+
+
 def _write(db: sqlite3.Connection, change: Change, body: bytes) -> int | None:
     db.executemany(
         "INSERT INTO stream (node, boot, top, floor, overwritten, seen, seen_crc) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -335,6 +356,12 @@ def _write(db: sqlite3.Connection, change: Change, body: bytes) -> int | None:
     for node, boots, since_ms in change.settled:
         quarantine.mark_kept_apart(db, node, boots, since_ms)
     db.executemany("DELETE FROM block WHERE id = ?", [(block.id,) for block in change.spoilt])
+    db.executemany(
+        "INSERT INTO state VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET value = excluded.value, crc = excluded.crc",
+        [(*row, _state_crc(*row)) for row in change.states],
+    )
+    episodes.write(db, change.episodes)
     if not change.lines:
         return None
     manifest = manifest_bytes(change.manifest)

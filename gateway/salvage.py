@@ -10,7 +10,7 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-TABLES = ("meta", "stream", "stray", "birth", "block", "quarantine", "retry", "roster")
+TABLES = ("meta", "stream", "stray", "birth", "block", "quarantine", "retry", "roster", "state", "episode")
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 

@@ -100,6 +100,9 @@ async def disk_full_kill(lab: Laboratory, fault: Fault) -> None:
         lab.gateway.start()
         await asyncio.sleep(fault.lasts_s / 2)
         lab.gateway.disk.clear()
+        async with asyncio.timeout(30):
+            while not (lab.gateway.ended or lab.gateway.at_work):  # noqa: ASYNC110 (another process)
+                await asyncio.sleep(0.1)
         if lab.gateway.ended:  # as a service manager does
             lab.gateway.start()
 

@@ -117,6 +117,11 @@ class ConfinedGateway(GatewayProcess):
         """Whether it got as far as the broker since it was started."""
         return "connected to" in self.log()[self._begins_at :]
 
+    @property
+    def at_work(self) -> bool:
+        """Whether it got as far as trying the broker since it was started."""
+        return "mqtt://" in self.log()[self._begins_at :]
+
     def look(self) -> dict[str, Any]:
         """Return the account at this moment."""
         if self._watcher is None:

@@ -277,6 +277,23 @@ async def test_a_failed_commit_changes_nothing_and_acknowledges_nothing(
     assert rig.counts("ys-07") == Counts(produced=2, queued=2)
 
 
+async def test_a_failed_commit_with_the_births_of_two_devices_is_taken_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(tmp_path, "ys-07")
+
+    def full(db: sqlite3.Connection, change: Change, body: bytes) -> int:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    births = birth(boot=70001), birth(boot=80001)
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "_write", full)
+        with pytest.raises(JournalError, match="disk is full"):
+            await rig.take(*births)
+    await rig.take(*births, data("ys-07", 0, [0, 1, 2], boot=80001))
+    assert rig.counts("ys-07") == Counts(produced=1, queued=1)
+
+
 async def test_the_account_is_true_in_the_middle_of_a_commit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,10 +85,10 @@ async def test_an_update_that_fails_leaves_the_old_journal(
 
 
 async def filled(folder: Path) -> Path:
-    """Leave a journal with a hundred blocks."""
+    """Leave a journal with three hundred blocks: most of its pages are theirs."""
     rig = Rig(folder, "ys-07")
     await rig.take(birth())
-    for seq in range(100):
+    for seq in range(300):
         await rig.take(data("ys-07", seq, *[[i, 1, 2] for i in range(20)]))
     await rig.journal.run(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
     rig.journal.close()
