@@ -21,8 +21,10 @@ from gateway.arrival import Inbox
 from gateway.commit import Committer
 from gateway.config import GatewayConfig
 from gateway.database import JournalDamaged, inspect
+from gateway.episodes import Episodes
 from gateway.forward import Forwarder
 from gateway.health import Health, HealthSampler
+from gateway.herald import Herald
 from gateway.journal import Journal
 from gateway.ledger import Ledger
 from gateway.roster import Roster, nodes_from_file
@@ -43,25 +45,29 @@ SHED_PERIOD_S = 2.0
 class Gateway:
     """One gateway. Make it within a running event loop, then `run` it."""
 
-    def __init__(self, config: GatewayConfig) -> None:
+    def __init__(self, config: GatewayConfig, now: Callable[[], float] = time.time) -> None:
         self.config = config
+        self._now = now
         self.ledger = Ledger()
-        self.inbox = Inbox(config.commit.inbox_messages)
+        self.inbox = Inbox(config.commit.inbox_messages, now)
         self.roster = _first_roster(config)
         self.source = MqttSource(
             config.mqtt, config.gateway.id, self.inbox, registered=lambda: self.roster.nodes(config.gateway.id)
         )
         self.sink = LineHttpSink(config.store)
-        self.journal = Journal(config.gateway.data_dir / JOURNAL)
+        self.journal = Journal(config.gateway.data_dir / JOURNAL, now)
         self.journal.load(self.ledger)
         self._accounts = Accounts(self.ledger, self.journal.queued)
         if known := _known(self.journal.roster()):
             self.roster.replace(known)
-        self.committer = Committer(self.journal, self.ledger, self.roster)
-        self.forwarder = Forwarder(self.journal, self.ledger, self.sink, config.forward)
-        self.shedder = Shedder(self.journal, self.ledger, config.backlog, self.committer.lock)
-        cloud = config.cloud
-        self.uplink = Uplink(cloud, config.gateway.id, self.journal, self.roster) if cloud.url else None
+        self.episodes = Episodes(config.gateway.id)
+        self.episodes.load(self.journal.episodes(), round(now() * 1000))
+        self.committer = Committer(self.journal, self.ledger, self.roster, self.episodes, now=now)
+        self.forwarder = Forwarder(self.journal, self.ledger, self.sink, config.forward, now)
+        self.shedder = Shedder(self.journal, self.ledger, config.backlog, self.committer.lock, now=now)
+        cloud, own = config.cloud, config.gateway.id
+        self.uplink = Uplink(cloud, own, self.journal, self.roster, now) if cloud.url else None
+        self.herald = Herald(config.alerts, cloud, own, self.episodes, told=self.committer.note_told, now=now)
         self._commits_ms: deque[float] = deque(maxlen=500)
         self._oldest_ms: int | None = None
         self._roster_changed = True
@@ -84,6 +90,7 @@ class Gateway:
                 tasks.create_task(self._shed(), name="shed")
                 tasks.create_task(asyncio.to_thread(inspect, self.journal.path, self._stopping), name="inspect")
                 tasks.create_task(self.forwarder.run(), name="forward")
+                tasks.create_task(self.herald.run(), name="herald")
                 self._sampling = tasks.create_task(sampler.run(self.health), name="health")
                 if self.uplink:
                     tasks.create_task(self.uplink.run(self.accounts, self.status, on_roster), name="uplink")
@@ -118,7 +125,7 @@ class Gateway:
             "quarantined_readings": total.quarantined,
             "missing_readings": total.missing,
             "unaccounted_readings": total.produced - total.accounted,
-            "backlog_age_s": 0.0 if oldest_ms is None else max(0.0, time.time() - oldest_ms / 1000),
+            "backlog_age_s": 0.0 if oldest_ms is None else max(0.0, self._now() - oldest_ms / 1000),
             "commit_ms": statistics.median(self._commits_ms) if self._commits_ms else 0.0,
         }
 

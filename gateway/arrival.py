@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,8 +37,9 @@ class Source(Protocol):
 class Inbox:
     """Messages waiting for the next commit; what arrives during one commit shares the next."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, now: Callable[[], float] = time.time) -> None:
         self.limit = limit
+        self._now = now
         self._waiting: deque[Arrival] = deque()
         self._filled = asyncio.Event()
 
@@ -47,6 +50,10 @@ class Inbox:
     def full(self) -> bool:
         """Tell whether sources should stop reading for a while."""
         return len(self._waiting) >= self.limit
+
+    def now_ms(self) -> int:
+        """Return the time that a message arriving now gets, epoch milliseconds."""
+        return round(self._now() * 1000)
 
     def put(self, arrival: Arrival) -> None:
         """Take a message."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import cbor2
 
+from edge.model.alert import Episode, Told
 from edge.model.errors import CityError, IdentityError, SeriesError, WireError
 from edge.protocol.topics import Leaf, parse_topic, topic
 from edge.protocol.wire import (
@@ -29,6 +30,7 @@ from edge.protocol.wire import (
 from gateway import quarantine
 from gateway.arrival import Arrival, Source
 from gateway.block import Block, Kept, Quarantined
+from gateway.episodes import Episodes
 from gateway.identity import Identities
 from gateway.intake import Intake, check_birth
 from gateway.journal import Change, Journal
@@ -48,9 +50,15 @@ class Committer:
     """Takes batches, one at a time; owns what is known of nodes' schemas."""
 
     def __init__(
-        self, journal: Journal, ledger: Ledger, roster: Roster, now: Callable[[], float] = time.time
+        self,
+        journal: Journal,
+        ledger: Ledger,
+        roster: Roster,
+        episodes: Episodes,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._journal = journal
+        self._episodes = episodes
         self._ledger = ledger
         self._roster = roster
         self._now = now
@@ -103,6 +111,15 @@ class Committer:
                     self._ledger.unclaim(entry.node, entry.boot, [(entry.first, entry.first + entry.readings)])
             await self._commit(change)
 
+    async def note_told(self, taken: list[Episode], told: list[tuple[Episode, Told]]) -> None:
+        """Write down what the cloud has taken of episodes, and what people were told by the gateway itself."""
+        async with self.lock:
+            now_ms = round(self._now() * 1000)
+            for episode, mark in told:
+                self._episodes.tell(episode, mark, now_ms)
+            await self._commit(Change(taken=taken))
+            self._episodes.taken(taken)
+
     async def settle_disputes(self) -> None:
         """See whether one of two devices with one name fell silent; the other has the name then."""
         settled = self.identities.settled(self._now())
@@ -127,6 +144,7 @@ class Committer:
 
     async def _commit(self, change: Change) -> None:
         change.streams = self._ledger.dirty()
+        change.episodes = self._episodes.unwritten()
         try:
             await self._journal.commit(change)
         except CityError:
@@ -135,6 +153,7 @@ class Committer:
                 self._births.pop((node, schema), None)  # two births of one may have come in one batch
             raise
         self._ledger.settle()
+        self._episodes.written(change.episodes)
         for kept in change.resolved:
             self._ledger.count_quarantined(kept.node, kept.boot, -kept.readings)
         for entry in change.quarantined:

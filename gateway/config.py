@@ -9,6 +9,7 @@ from edge.config import load_toml, read_table
 from edge.model.errors import ConfigError, IdentityError
 from edge.model.node import node_id
 from gateway.forward import ForwardConfig
+from gateway.herald import AlertsConfig
 from gateway.shed import BacklogConfig
 from gateway.sinks.line_http import StoreConfig
 from gateway.sources.mqtt import MqttConfig
@@ -44,6 +45,15 @@ class CommitConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RulesConfig:
+    """The [rules] table: the city's own rules beside those that come with the catalogue."""
+
+    file: Path | None = None
+    defaults: bool = True
+    timezone: str = "Asia/Shanghai"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class GatewayConfig:
     """The whole of gateway.toml."""
 
@@ -55,6 +65,8 @@ class GatewayConfig:
     nodes: NodesConfig = field(default_factory=NodesConfig)
     cloud: CloudConfig = field(default_factory=CloudConfig)
     commit: CommitConfig = field(default_factory=CommitConfig)
+    rules: RulesConfig = field(default_factory=RulesConfig)
+    alerts: AlertsConfig = field(default_factory=AlertsConfig)
 
 
 def load_config(path: Path) -> GatewayConfig:

@@ -47,7 +47,8 @@ CREATE TABLE IF NOT EXISTS state (
   PRIMARY KEY (node, part)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS episode (
   rule TEXT NOT NULL, node TEXT NOT NULL, start_ms INTEGER NOT NULL, revision INTEGER NOT NULL,
-  taken INTEGER NOT NULL DEFAULT 0, body TEXT NOT NULL, PRIMARY KEY (rule, node, start_ms)) WITHOUT ROWID;
+  taken INTEGER NOT NULL DEFAULT 0, taken_level INTEGER NOT NULL DEFAULT 0, body TEXT NOT NULL,
+  PRIMARY KEY (rule, node, start_ms)) WITHOUT ROWID;
 """
 
 # What brings a journal of an older format to the next one. Columns are added at the end, so an updated file

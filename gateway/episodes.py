@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from edge.model.alert import Episode, EpisodeKey, Told
@@ -24,11 +24,15 @@ KEEP_ENDED_MS = 7 * 86_400_000
 
 @dataclass(slots=True)
 class Kept:
-    """An episode, which revision the cloud has, and since when (gateway time) it lacks the newest."""
+    """An episode, and what the cloud has of it: which revision, and the highest level it was told.
+
+    untaken_since_ms: since when the cloud lacks something of it, gateway's time; 0 when it lacks nothing.
+    """
 
     episode: Episode
     taken: int = 0
-    untaken_since_ms: int | None = None
+    taken_level: int = 0
+    untaken_since_ms: int = 0
 
 
 class Episodes:
@@ -48,15 +52,15 @@ class Episodes:
         """Return those that last."""
         return [kept.episode for kept in self._kept.values() if kept.episode.is_open]
 
-    def load(self, rows: Iterable[tuple[str, int]], now_ms: int) -> None:
-        """Take what the journal has: (body, revision that the cloud has). What is damaged there is left out."""
-        for body, taken in rows:
+    def load(self, rows: Iterable[tuple[str, int, int]], now_ms: int) -> None:
+        """Take what the journal has: (body, revision and level that the cloud has), but damaged rows."""
+        for body, taken, taken_level in rows:
             try:
                 episode = Episode.from_dict(json.loads(body))
             except (CityError, ValueError) as error:
                 log.warning("an episode of the journal cannot be read: %s", error)
                 continue
-            self._kept[episode.key] = kept = Kept(episode, taken)
+            self._kept[episode.key] = kept = Kept(episode, taken, taken_level)
             if taken < episode.revision:
                 self._await(kept, now_ms)
 
@@ -105,8 +109,9 @@ class Episodes:
         for episode in episodes:
             kept = self._kept[episode.key]
             kept.taken = max(kept.taken, episode.revision)
+            kept.taken_level = max(kept.taken_level, episode.highest)
             if kept.taken >= kept.episode.revision:
-                kept.untaken_since_ms = None
+                kept.untaken_since_ms = 0
                 self._untaken.pop(episode.key, None)
 
     def prune(self, now_ms: int) -> list[EpisodeKey]:
@@ -121,7 +126,7 @@ class Episodes:
         return past
 
     def _await(self, kept: Kept, now_ms: int) -> None:
-        if kept.untaken_since_ms is None:
+        if not kept.untaken_since_ms:
             kept.untaken_since_ms = now_ms
         self._untaken[kept.episode.key] = kept
         self.changed.set()
@@ -139,21 +144,15 @@ def write(db: sqlite3.Connection, episodes: Iterable[Episode]) -> None:
     )
 
 
-def mark_taken(episodes: Iterable[Episode]) -> Callable[[sqlite3.Connection], None]:
-    """Return the work that notes which revisions the cloud has."""
-    rows: list[tuple[object, ...]] = [(episode.revision, *episode.key) for episode in episodes]
-    return lambda db: _mark_taken(db, rows)
+def mark_taken(db: sqlite3.Connection, episodes: Iterable[Episode]) -> None:
+    """Note what the cloud has, within the caller's transaction."""
+    db.executemany(
+        "UPDATE episode SET taken = max(taken, ?), taken_level = max(taken_level, ?)"
+        " WHERE rule = ? AND node = ? AND start_ms = ?",
+        [(episode.revision, int(episode.highest), *episode.key) for episode in episodes],
+    )
 
 
-def remove(keys: Iterable[EpisodeKey]) -> Callable[[sqlite3.Connection], None]:
-    """Return the work that removes episodes."""
-    rows = list(keys)
-
-    def work(db: sqlite3.Connection) -> None:
-        db.executemany("DELETE FROM episode WHERE rule = ? AND node = ? AND start_ms = ?", rows)
-
-    return work
-
-
-def _mark_taken(db: sqlite3.Connection, rows: list[tuple[object, ...]]) -> None:
-    db.executemany("UPDATE episode SET taken = ? WHERE rule = ? AND node = ? AND start_ms = ?", rows)
+def remove(db: sqlite3.Connection, keys: Iterable[EpisodeKey]) -> None:
+    """Remove episodes, within the caller's transaction."""
+    db.executemany("DELETE FROM episode WHERE rule = ? AND node = ? AND start_ms = ?", list(keys))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 
 from edge.model.kinds import KINDS
@@ -52,7 +51,7 @@ class HealthSampler:
         for column in COLUMNS:
             value = health.get(column.quantity)
             row.append(None if value is None else round(value * 10**column.decimals))
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = self._inbox.now_ms()
         self._put(Leaf.DATA, encode_pack(Pack(KIND.schema, self._boot, self._seq, now_ms, Clock.SYNCED, [row])))
         self._seq += 1
 
@@ -64,4 +63,4 @@ class HealthSampler:
             await asyncio.sleep(KIND.period_s)
 
     def _put(self, leaf: Leaf, payload: bytes) -> None:
-        self._inbox.put(Arrival(topic(self._gateway, leaf), payload, time.time_ns() // 1_000_000))
+        self._inbox.put(Arrival(topic(self._gateway, leaf), payload, self._inbox.now_ms()))

@@ -39,7 +39,7 @@ class Change:
     resolved: quarantined entries that are tried again, and leave. What lay in quarantine can be tried again for
     `awaited`, nodes whose births came, and for `settled`: boots of a node whose device has the name for itself
     now, and since when they were kept apart. `spoilt` are blocks that are given up. `states` are what checks
-    and rules know of a node now: (node, part, value).
+    and rules know of a node now: (node, part, value). `taken` are episodes that the cloud has.
     """
 
     lines: list[str] = field(default_factory=list)
@@ -54,6 +54,7 @@ class Change:
     spoilt: list[Block] = field(default_factory=list)
     states: list[tuple[str, str, bytes]] = field(default_factory=list)
     episodes: list[Episode] = field(default_factory=list)
+    taken: list[Episode] = field(default_factory=list)
     oldest_ms: int = 0
 
     def enter(self, node: str, boot: int, first: int, end: int) -> None:
@@ -149,9 +150,9 @@ class Journal:
             node: value for node, value, crc in rows if isinstance(value, bytes) and zlib.crc32(value) == crc
         }
 
-    def episodes(self) -> list[tuple[str, int]]:
-        """Return the kept episodes as they were written, and which revision the cloud has."""
-        return self._db.execute("SELECT body, taken FROM episode").fetchall()
+    def episodes(self) -> list[tuple[str, int, int]]:
+        """Return the kept episodes as they were written, and which revision and level the cloud has."""
+        return self._db.execute("SELECT body, taken, taken_level FROM episode").fetchall()
 
     async def save_roster(self, records: dict[str, str]) -> None:
         """Replace the registered nodes."""
@@ -362,6 +363,7 @@ def _write(db: sqlite3.Connection, change: Change, body: bytes) -> int | None:
         [(*row, _state_crc(*row)) for row in change.states],
     )
     episodes.write(db, change.episodes)
+    episodes.mark_taken(db, change.taken)
     if not change.lines:
         return None
     manifest = manifest_bytes(change.manifest)

@@ -43,11 +43,19 @@ class CloudConfig:
 class Uplink:
     """Talks to the cloud's API. What cannot be delivered now is later: reports are states, not events."""
 
-    def __init__(self, config: CloudConfig, gateway: str, journal: Journal, roster: Roster) -> None:
+    def __init__(
+        self,
+        config: CloudConfig,
+        gateway: str,
+        journal: Journal,
+        roster: Roster,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._base = f"{config.url.rstrip('/')}/api/v1/gateways/{gateway}"
         self._config = config
         self._journal = journal
         self._roster = roster
+        self._now = now
         token = read_secret(config.token_file)
         self._headers = {"Authorization": f"Token {token}"} if token else {}
         self._etag = ""
@@ -110,7 +118,7 @@ class Uplink:
         untold = (row for row in accounts.items() if self._told.get(row[0]) is not row[1])
         changed = dict(islice(untold, NODES_A_REPORT))
         body = {
-            "time_ms": time.time_ns() // 1_000_000,
+            "time_ms": round(self._now() * 1000),
             "ledger": {
                 "total": total.to_dict(),
                 "nodes": [{"node": node, **counts.to_dict()} for node, counts in changed.items()],

@@ -12,6 +12,7 @@ from gateway.account import Accounts, Counts
 from gateway.arrival import Arrival
 from gateway.block import Block, Kept
 from gateway.commit import Committer
+from gateway.episodes import Episodes
 from gateway.journal import Journal
 from gateway.ledger import Ledger
 from gateway.roster import Roster
@@ -45,7 +46,11 @@ class Rig:
         self.journal.load(self.ledger)
         self.accounts = Accounts(self.ledger, self.journal.queued)
         self.roster = Roster(registered(name) for name in nodes)
-        self.committer = Committer(self.journal, self.ledger, self.roster, lambda: self.now_s)
+        self.episodes = Episodes("gw-01")
+        self.episodes.load(self.journal.episodes(), round(NOW_S * 1000))
+        self.committer = Committer(
+            self.journal, self.ledger, self.roster, self.episodes, now=lambda: self.now_s
+        )
         self.source = FakeSource()
 
     async def take(self, *arrivals: Arrival) -> None:

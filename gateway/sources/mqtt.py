@@ -13,7 +13,6 @@ import logging
 import random
 import socket
 import ssl
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -99,7 +98,7 @@ class _Link(asyncio.Protocol):
     def read(self) -> None:
         """Put messages into the inbox up to its limit; the rest waits in the session and the socket."""
         session, inbox = self.session, self._inbox
-        time_ms = time.time_ns() // 1_000_000
+        time_ms = inbox.now_ms()
         while session.held_bytes and (session.state is State.CONNECTING or not inbox.full):
             held = session.held_bytes
             for event in session.events(max(1, inbox.limit - len(inbox))):
