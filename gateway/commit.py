@@ -224,7 +224,8 @@ class Committer:
                 fresh = self._ledger.claim(node, pack.boot, pack.seq0, len(pack.rows))
                 live = leaf is Leaf.DATA
                 if node in self.identities.disputes:
-                    why = self.identities.heard(node, pack.boot, arrival.time_ms / 1000, live=live)
+                    is_news = live and bool(fresh)  # what comes twice may have been said by anybody
+                    why = self.identities.heard(node, pack.boot, arrival.time_ms / 1000, live=is_news)
                     if why:
                         self._keep_apart(node, pack, fresh, arrival, change, why)
                         return

@@ -99,11 +99,12 @@ class Identities:
     def heard(self, node: str, boot: int, now_s: float, *, live: bool) -> str:
         """Take in a pack of a disputed name; return why its readings are kept apart, or nothing.
 
-        Only live readings show that a device still works: what was under way does not.
+        Only live and new readings show that a device still works: what was under way, or comes twice, does not.
         """
         dispute = self.disputes[node]
         if dispute.boots.get(boot) == dispute.newcomer:
-            dispute.newcomer_heard_s = now_s
+            if live:
+                dispute.newcomer_heard_s = now_s
             return f"devices {dispute.holder} and {dispute.newcomer} both call themselves {node}"
         if live:
             self._holder_lives(dispute, now_s)

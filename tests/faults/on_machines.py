@@ -88,7 +88,7 @@ async def disk_full(lab: Laboratory, fault: Fault) -> None:
     async with lab.locks["gateway"]:
         await asyncio.to_thread(lab.gateway.disk.fill)
         await asyncio.sleep(fault.lasts_s)
-        lab.gateway.disk.clear()
+        await _make_room(lab)
 
 
 async def disk_full_kill(lab: Laboratory, fault: Fault) -> None:
@@ -99,12 +99,20 @@ async def disk_full_kill(lab: Laboratory, fault: Fault) -> None:
         lab.gateway.kill()
         lab.gateway.start()
         await asyncio.sleep(fault.lasts_s / 2)
-        lab.gateway.disk.clear()
-        async with asyncio.timeout(30):
-            while not (lab.gateway.ended or lab.gateway.at_work):  # noqa: ASYNC110 (another process)
-                await asyncio.sleep(0.1)
-        if lab.gateway.ended:  # as a service manager does
-            lab.gateway.start()
+        await _make_room(lab)
+
+
+async def _make_room(lab: Laboratory) -> None:
+    """Give a full disk room again; a gateway that refused to start on it is started, as a service manager does.
+
+    One that was just starting when the disk was filled may refuse as well.
+    """
+    lab.gateway.disk.clear()
+    async with asyncio.timeout(30):
+        while not (lab.gateway.ended or lab.gateway.at_work):  # noqa: ASYNC110 (another process)
+            await asyncio.sleep(0.1)
+    if lab.gateway.ended:
+        lab.gateway.start()
 
 
 async def journal_lost(lab: Laboratory, fault: Fault) -> None:

@@ -124,6 +124,19 @@ async def test_a_device_known_only_by_what_the_broker_kept_gets_no_name(tmp_path
     assert rig.counts("ys-07") == Counts(produced=4, queued=3, quarantined=1)
 
 
+async def test_what_a_stranger_repeats_of_a_device_that_left_is_no_sign_of_its_life(tmp_path: Path) -> None:
+    rig = await twins(tmp_path)
+    said = data("ys-07", 0, [0, 9, 9], boot=B)
+    rig = Rig(tmp_path, "ys-07")
+    kept = born("b", B)
+    kept.retained = True
+    await rig.take(kept, said, death(A))
+    await rig.committer.settle_disputes()
+    assert rig.committer.identities.disputes["ys-07"].newcomer_heard_s is None
+    await rig.take(born("a", A, following=2), data("ys-07", 2, [120, 1, 2], boot=A))
+    assert rig.counts("ys-07") == Counts(produced=4, queued=3, quarantined=1)
+
+
 async def test_a_newcomer_that_says_good_bye_ends_the_dispute(tmp_path: Path) -> None:
     rig = await twins(tmp_path)
     await rig.take(death(B))
