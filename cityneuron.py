@@ -24,6 +24,7 @@ PARTS: dict[str, tuple[str, str, str]] = {
     "agent": ("edge.cli", "app", "Run this computer as a sensor node."),
     "replay": ("simulators.cli", "replay", "Publish recorded data as nodes."),
     "fleet": ("simulators.cli", "fleet", "Run a simulated district on a broker."),
+    "qc": ("edge.quality.cli", "qc", "Check recorded values as the gateway does."),
     "dashboards": ("dashboards.cli", "app", "Build and push Grafana dashboards."),
 }
 

@@ -34,6 +34,9 @@ class Quantity:
     decimals: digits after the point on the wire by default. resolution: the smallest step that means something,
     in `unit`. max_rate_per_s: the fastest plausible change, unit a second. stuck_after_s: unchanged this long
     means frozen (None: may rest for ever). warm_up_s: what the sensor says before is not to be trusted.
+    spike: how far a value may stand off the mean of its two neighbours. plausible: what is to be expected
+    anywhere, within low and high. full_scale: where usual sensors are at the end of their scale: what they say
+    there is "at least". at_most: the quantity of the same node that this one, being a part of it, cannot exceed.
     """
 
     name: str
@@ -49,6 +52,10 @@ class Quantity:
     warm_up_s: float
     form: Form = Form.GAUGE
     mean: Mean = Mean.ARITHMETIC
+    spike: float | None = None
+    plausible: tuple[float, float] | None = None
+    full_scale: float | None = None
+    at_most: str | None = None
 
 
 _COUNTER = (Form.COUNTER, Mean.LAST)
@@ -59,41 +66,46 @@ _DAY = 86400.0
 # name, English, Chinese, unit, decimals, low, high, resolution, max rate a second, stuck after, warm-up
 _ROWS: tuple[Quantity, ...] = (
     # water
-    Quantity("level_m", "Water level", "水位", "m", 3, -10, 40, 0.001, 0.02, 12 * _H, 5),
+    Quantity("level_m", "Water level", "水位", "m", 3, -10, 40, 0.001, 0.02, 12 * _H, 5, spike=0.5),
     Quantity("flow_m3_s", "Flow", "流量", "m3/s", 3, -5000, 20000, 0.001, 50, 12 * _H, 10),
     Quantity("rain_mm", "Rain", "雨量", "mm", 1, 0, 100, 0.1, 1, None, 0, Form.GAUGE, Mean.SUM),
     Quantity("rain_rate_mm_h", "Rain intensity", "雨强", "mm/h", 1, 0, 500, 0.1, 50, None, 0),
     Quantity("gate_opening_m", "Gate opening", "闸门开度", "m", 3, -0.1, 20, 0.001, 0.1, None, 0),
-    Quantity("level_up_m", "Level upstream", "闸上水位", "m", 3, -10, 40, 0.001, 0.02, 12 * _H, 5),
-    Quantity("level_down_m", "Level downstream", "闸下水位", "m", 3, -10, 40, 0.001, 0.02, 12 * _H, 5),
-    Quantity("water_temperature_c", "Water temperature", "水温", "Cel", 2, -5, 50, 0.01, 0.05, 24 * _H, 10),
+    Quantity("level_up_m", "Level upstream", "闸上水位", "m", 3, -10, 40, 0.001, 0.02, 12 * _H, 5, spike=0.5),
+    Quantity("level_down_m", "Level downstream", "闸下水位", "m", 3, -10, 40, 0.001, 0.02, 12 * _H, 5, spike=0.5),
+    Quantity("water_temperature_c", "Water temperature", "水温", "Cel", 2, -5, 50, 0.01, 0.05, 24 * _H, 10,
+             spike=2),
     Quantity("conductivity_us_cm", "Conductivity", "电导率", "uS/cm", 1, 0, 200000, 0.1, 500, 24 * _H, 30),
-    Quantity("ph", "pH", "pH", "pH", 2, 0, 14, 0.01, 0.1, 24 * _H, 60),
-    Quantity("dissolved_oxygen_mg_l", "Dissolved oxygen", "溶解氧", "mg/l", 2, 0, 30, 0.01, 0.1, 24 * _H, 60),
+    Quantity("ph", "pH", "pH", "pH", 2, 0, 14, 0.01, 0.1, 24 * _H, 60, spike=0.5),
+    Quantity("dissolved_oxygen_mg_l", "Dissolved oxygen", "溶解氧", "mg/l", 2, 0, 30, 0.01, 0.1, 24 * _H, 60,
+             spike=2),
     Quantity("turbidity_ntu", "Turbidity", "浊度", "NTU", 2, 0, 4000, 0.01, 100, 24 * _H, 30),
     Quantity("ammonia_mg_l", "Ammonia nitrogen", "氨氮", "mg/l", 3, 0, 100, 0.001, 0.1, 48 * _H, 120),
     Quantity("cover_open", "Cover open", "井盖开启", "count", 0, 0, 1, 1, 1, None, 0, *_STATE),
     # weather and ground
-    Quantity("temperature_c", "Air temperature", "气温", "Cel", 1, -60, 85, 0.1, 0.5, 12 * _H, 10),
-    Quantity("humidity_pct", "Humidity", "相对湿度", "%RH", 1, 0, 100, 0.1, 2, 24 * _H, 10),
-    Quantity("pressure_hpa", "Air pressure", "气压", "hPa", 1, 300, 1100, 0.1, 0.1, 12 * _H, 10),
+    Quantity("temperature_c", "Air temperature", "气温", "Cel", 1, -60, 85, 0.1, 0.5, 12 * _H, 10, spike=4),
+    Quantity("humidity_pct", "Humidity", "相对湿度", "%RH", 1, 0, 100, 0.1, 2, 24 * _H, 10, spike=20),
+    Quantity("pressure_hpa", "Air pressure", "气压", "hPa", 1, 300, 1100, 0.1, 0.1, 12 * _H, 10, spike=3),
     Quantity("wind_speed_m_s", "Wind speed", "风速", "m/s", 1, 0, 75, 0.1, 20, 12 * _H, 0),
     Quantity("wind_direction_deg", "Wind direction", "风向", "deg", 0, 0, 360, 1, 360, 24 * _H, 0,
              Form.GAUGE, Mean.LAST),
     Quantity("illuminance_lx", "Illuminance", "照度", "lx", 0, 0, 200000, 1, 100000, 24 * _H, 1),
-    Quantity("soil_moisture_pct", "Soil moisture", "土壤含水率", "/100", 1, 0, 100, 0.1, 5, 72 * _H, 5),
-    Quantity("soil_temperature_c", "Soil temperature", "土壤温度", "Cel", 1, -40, 80, 0.1, 0.1, 48 * _H, 5),
+    Quantity("soil_moisture_pct", "Soil moisture", "土壤含水率", "/100", 1, 0, 100, 0.1, 5, 72 * _H, 5,
+             spike=10),
+    Quantity("soil_temperature_c", "Soil temperature", "土壤温度", "Cel", 1, -40, 80, 0.1, 0.1, 48 * _H, 5,
+             spike=4),
     Quantity("dose_rate_nsv_h", "Gamma dose rate", "γ辐射剂量率", "nSv/h", 0, 0, 1e7, 1, 10000, 12 * _H, 60),
     # air and noise
-    Quantity("pm2_5_ug_m3", "PM2.5", "PM2.5", "ug/m3", 2, 0, 1000, 0.1, 100, 6 * _H, 30),
-    Quantity("pm10_ug_m3", "PM10", "PM10", "ug/m3", 2, 0, 2000, 0.1, 200, 6 * _H, 30),
+    Quantity("pm2_5_ug_m3", "PM2.5", "PM2.5", "ug/m3", 2, 0, 1000, 0.1, 100, 6 * _H, 30,
+             full_scale=999.9, at_most="pm10_ug_m3"),
+    Quantity("pm10_ug_m3", "PM10", "PM10", "ug/m3", 2, 0, 2000, 0.1, 200, 6 * _H, 30, full_scale=1999.9),
     Quantity("no2_ug_m3", "NO₂", "二氧化氮", "ug/m3", 1, 0, 4000, 0.1, 50, 12 * _H, 300),
     Quantity("so2_ug_m3", "SO₂", "二氧化硫", "ug/m3", 1, 0, 6000, 0.1, 50, 12 * _H, 300),
     Quantity("o3_ug_m3", "O₃", "臭氧", "ug/m3", 1, 0, 2000, 0.1, 50, 12 * _H, 300),
     Quantity("co_mg_m3", "CO", "一氧化碳", "mg/m3", 3, 0, 100, 0.001, 5, 12 * _H, 300),
     Quantity("co2_ppm", "CO₂", "二氧化碳", "ppm", 0, 0, 40000, 1, 500, 12 * _H, 180),
     Quantity("noise_laeq_db", "Noise LAeq", "噪声 LAeq", "dB", 1, 0, 140, 0.1, 60, 2 * _H, 2,
-             Form.GAUGE, Mean.ENERGY),
+             Form.GAUGE, Mean.ENERGY, at_most="noise_lamax_db"),
     Quantity("noise_lamax_db", "Noise LAmax", "噪声 LAmax", "dB", 1, 0, 150, 0.1, 80, 2 * _H, 2,
              Form.GAUGE, Mean.LAST),
     # power and light
@@ -105,10 +117,11 @@ _ROWS: tuple[Quantity, ...] = (
     Quantity("power_factor", "Power factor", "功率因数", "/", 2, -1, 1, 0.01, 2, None, 1),
     Quantity("lamp_on", "Lamp on", "亮灯", "count", 0, 0, 1, 1, 1, None, 0, *_STATE),
     Quantity("dim_pct", "Dimming level", "调光", "/100", 0, 0, 100, 1, 100, None, 0),
-    Quantity("lamp_temperature_c", "Lamp temperature", "灯具温度", "Cel", 1, -60, 150, 0.1, 1, 24 * _H, 5),
+    Quantity("lamp_temperature_c", "Lamp temperature", "灯具温度", "Cel", 1, -60, 150, 0.1, 1, 24 * _H, 5,
+             spike=20),
     Quantity("charging", "Charging", "充电中", "count", 0, 0, 1, 1, 1, None, 0, *_STATE),
     # structures and tunnels
-    Quantity("tilt_deg", "Tilt", "倾角", "deg", 3, -90, 90, 0.001, 1, 72 * _H, 5),
+    Quantity("tilt_deg", "Tilt", "倾角", "deg", 3, -90, 90, 0.001, 1, 72 * _H, 5, spike=0.5),
     Quantity("strain_um_m", "Strain", "应变", "um/m", 1, -20000, 20000, 0.1, 1000, 24 * _H, 10),
     Quantity("vibration_mm_s", "Vibration", "振动", "mm/s", 2, 0, 500, 0.01, 200, 24 * _H, 1),
     Quantity("crack_mm", "Crack width", "裂缝宽度", "mm", 2, 0, 100, 0.01, 0.1, None, 10),
@@ -125,7 +138,7 @@ _ROWS: tuple[Quantity, ...] = (
     Quantity("gas_lel_pct", "Combustible gas", "可燃气体", "%LEL", 1, 0, 100, 0.1, 50, 48 * _H, 180),
     Quantity("door_open", "Door open", "门开", "count", 0, 0, 1, 1, 1, None, 0, *_STATE),
     # the node itself
-    Quantity("battery_v", "Battery", "电池电压", "V", 2, 0, 60, 0.01, 2, 7 * _DAY, 0),
+    Quantity("battery_v", "Battery", "电池电压", "V", 2, 0, 60, 0.01, 2, 7 * _DAY, 0, spike=0.6),
     Quantity("rssi_dbm", "Radio signal", "信号强度", "dBm", 0, -140, 20, 1, 60, 48 * _H, 0),
     # the gateway itself
     Quantity("produced_readings", "Readings produced", "产生读数", "count", 0, 0, 1e15, 1, 1e9, None, 0,
