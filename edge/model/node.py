@@ -34,8 +34,8 @@ def node_id(text: str) -> NodeId:
 class Node:
     """A registered node: its kind, its names for people, its place (WGS 84, degrees) and its gateway.
 
-    stages: what rules know this station by, metres: `near_m`, `warning_m` (警戒水位), `guaranteed_m` (保证水位),
-    `record_m` (the highest on record), or names of its owner's choice.
+    stages: heights in metres that rules refer to: `near_m`, `warning_m` (警戒水位), `guaranteed_m` (保证水位),
+    `record_m` (the highest on record), or names of its owner's choice. Said only where there are any.
     """
 
     id: NodeId
@@ -60,7 +60,7 @@ class Node:
             "lat": self.lat,
             "lon": self.lon,
             "gateway": self.gateway,
-            "stages": dict(self.stages),
+            **({"stages": dict(self.stages)} if self.stages else {}),
         }
 
     @classmethod
