@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import isfinite
 from typing import NewType
 
 from edge.model.errors import ConfigError, IdentityError
@@ -12,6 +13,7 @@ from edge.model.errors import ConfigError, IdentityError
 NodeId = NewType("NodeId", str)
 
 _NODE_ID = re.compile(r"[a-z][a-z0-9-]{2,31}\Z")
+_STAGE = re.compile(r"[a-z][a-z0-9_]{1,31}\Z")
 
 
 def is_node_id(text: str) -> bool:
@@ -30,7 +32,11 @@ def node_id(text: str) -> NodeId:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Node:
-    """A registered node: its kind, its names for people, its place (WGS 84, degrees) and its gateway."""
+    """A registered node: its kind, its names for people, its place (WGS 84, degrees) and its gateway.
+
+    stages: heights in metres that rules refer to: `near_m`, `warning_m` (警戒水位), `guaranteed_m` (保证水位),
+    `record_m` (the highest on record), or names of its owner's choice. Said only where there are any.
+    """
 
     id: NodeId
     kind: str
@@ -41,6 +47,7 @@ class Node:
     lat: float | None = None
     lon: float | None = None
     gateway: str | None = None
+    stages: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     def to_dict(self) -> dict[str, object]:
         """Return the node as the HTTP API and node files write it."""
@@ -53,6 +60,7 @@ class Node:
             "lat": self.lat,
             "lon": self.lon,
             "gateway": self.gateway,
+            **({"stages": dict(self.stages)} if self.stages else {}),
         }
 
     @classmethod
@@ -73,6 +81,7 @@ class Node:
             lat=_degrees(row, "lat", ident, 90.0),
             lon=_degrees(row, "lon", ident, 180.0),
             gateway=_text(row, "gateway", ident, default="") or None,
+            stages=_stages(row, ident),
         )
 
 
@@ -92,3 +101,15 @@ def _degrees(row: Mapping[str, object], key: str, who: str, limit: float) -> flo
     if isinstance(value, bool) or not isinstance(value, int | float) or not -limit <= value <= limit:
         raise ConfigError(f"node {who}: {key} is not within ±{limit:g}", remedy="give degrees, WGS 84")
     return float(value)
+
+
+def _stages(row: Mapping[str, object], who: str) -> dict[str, float]:
+    value = row.get("stages") or {}
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"node {who}: stages is not a table", remedy='write {"warning_m": 3.3, ...}')
+    for name, height in value.items():
+        if not isinstance(name, str) or not _STAGE.match(name):
+            raise ConfigError(f"node {who}: {name!r} is no name of a stage", remedy="write it like warning_m")
+        if isinstance(height, bool) or not isinstance(height, int | float) or not isfinite(height):
+            raise ConfigError(f"node {who}: stages.{name} is no number", remedy="give metres, as 3.3")
+    return {name: float(height) for name, height in value.items()}

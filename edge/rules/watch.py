@@ -1,0 +1,197 @@
+"""A node under its rules: readings in, changed episodes out.
+
+The caller gives each reading once, in the order of arrival. Nothing here looks at a clock: readings bring their
+event time, `heard` and `tick` the time of the one who listens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from edge.model.alert import Episode
+from edge.model.kinds import KINDS
+from edge.model.node import Node
+from edge.rules.line import Line
+from edge.rules.peers import Alone, Peers
+from edge.rules.rule import SIGNALS, NoData, Rule
+
+INF = float("inf")
+NOTHING: tuple[Episode, ...] = ()
+
+
+class Watch:
+    """The state of one node under the rules that cover it.
+
+    calm: a (low, high) for each quantity, or None. While `busy` is false, every flag passes and every value
+    lies strictly between, `take` need not be called; who skips it sets `newest_ms` to the time of the reading,
+    so that late ones are known. None means: call it always.
+    changed: whether something happened since the last `dump` that must outlive a restart.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        quantities: Sequence[str],
+        rules: Iterable[Rule],
+        peers: Peers | None = None,
+        *,
+        period_s: float | None = None,
+    ) -> None:
+        if period_s is None:
+            period_s = KINDS[node.kind].period_s if node.kind in KINDS else 60.0
+        made = [Line.make(rule, node, quantities, peers or Alone(), period_s) for rule in rules]
+        lines = [line for line in made if line is not None]
+        self.lines = [line for line in lines if line.quantity not in SIGNALS]
+        self.doubts = [line for line in lines if line.quantity == "doubt_s"]
+        self.silences = [line for line in lines if line.quantity == "silence_s"]
+        self.clocks = [line for line in lines if line.quantity == "clock_qc"]
+        self.node = node
+        self.newest_ms = 0
+        self.busy = False
+        self.changed = False
+        self._all = lines
+        self._heard_ms: int | None = None
+        self._clock_qc = 0
+        self._due_ms = 0
+        first_s = min((line.track.terms.first for line in self.silences), default=None)
+        self._silent_ms = None if first_s is None else round(1000 * first_s)
+        self._plain = self._bounds(quantities)
+        self._doubted = tuple(line.index for line in self.doubts)
+        self.calm: tuple[tuple[float, float], ...] | None = None
+        if self._plain is not None:
+            within = {index: (low, high) for index, low, high in self._plain}
+            self.calm = tuple(within.get(index, (-INF, INF)) for index in range(len(quantities)))
+
+    @property
+    def empty(self) -> bool:
+        """Whether no rule applies to the node."""
+        return not self._all
+
+    def _bounds(self, quantities: Sequence[str]) -> tuple[tuple[int, float, float], ...] | None:
+        within: dict[int, tuple[float, float]] = {}
+        for line in self.lines:
+            if line.source is not None or line.no_data is not NoData.KEEP:
+                return None
+            low, high = within.get(line.index, (-INF, INF))
+            first = line.track.terms.first
+            if line.track.terms.sign < 0:
+                low = max(low, -first)
+            else:
+                high = min(high, first)
+            within[line.index] = (low, high)
+        return tuple((index, low, high) for index, (low, high) in sorted(within.items()))
+
+    def take(
+        self, t_ms: int, values: Sequence[float | None], flags: Sequence[int], *, late: bool = False
+    ) -> Sequence[Episode]:
+        """Judge a reading; return the episodes that it changed.
+
+        late: it arrived long after it was made. What it shows is history, and becomes live with the next
+        reading that is not late.
+        """
+        if t_ms <= self.newest_ms:
+            return self._take_past(t_ms, values, flags)
+        self.newest_ms = t_ms
+        if self._plain is not None and not self.busy:
+            for index, low, high in self._plain:
+                value = values[index]
+                if value is not None and not low < value < high:
+                    break
+            else:
+                for index in self._doubted:
+                    if flags[index] > 2:
+                        break
+                else:
+                    return NOTHING
+        found: list[Episode] = []
+        busy = False
+        for line in self.lines:
+            changed = line.take(t_ms, values, flags, not late)
+            if changed:
+                found += changed
+            busy = busy or not line.track.idle
+        for line in self.doubts:
+            found += line.doubt(t_ms, flags[line.index], not late)
+            busy = busy or line.doubt_ms is not None
+        self.changed = self.changed or busy or self.busy or bool(found)
+        self.busy = busy
+        if self.changed:
+            self._due_ms = 0
+        return found
+
+    def _take_past(self, t_ms: int, values: Sequence[float | None], flags: Sequence[int]) -> Sequence[Episode]:
+        found: list[Episode] = []
+        for line in self.lines:
+            if line.source is None:
+                found += line.take_past(t_ms, values, flags)
+                if line.past is not None and line.past.touched:
+                    self.changed, self._due_ms = True, 0
+        return found
+
+    def heard(self, now_ms: int, clock_qc: int = 0) -> None:
+        """Note that a message of the node arrived, and how far its clock can be trusted (0, 2, 3)."""
+        self._heard_ms = now_ms
+        if clock_qc != self._clock_qc:
+            self._clock_qc, self._due_ms = clock_qc, 0
+
+    def tick(self, now_ms: int, listening_since_ms: int) -> Sequence[Episode]:
+        """Let time pass: silence, a clock in trouble, values that stay away, backlogs that are over.
+
+        listening_since_ms: since when the caller has heard its nodes; nobody is silent before.
+        """
+        if now_ms < self._due_ms:
+            return NOTHING
+        found: list[Episode] = []
+        open_signal = False
+        for line in self.silences:
+            found += line.silence(now_ms, listening_since_ms, self._heard_ms)
+            open_signal = open_signal or not line.track.idle
+        for line in self.clocks:
+            if self._heard_ms is not None:
+                found += line.signal(now_ms, float(self._clock_qc))
+            open_signal = open_signal or not line.track.idle
+        for line in self.lines:
+            found += line.tick(now_ms, listening_since_ms)
+        self.changed = self.changed or bool(found)
+        self._next_due(now_ms, listening_since_ms, open_signal)
+        return found
+
+    def _next_due(self, now_ms: int, listening_since_ms: int, open_signal: bool) -> None:
+        """Say until when a tick could find nothing, whatever is heard meanwhile."""
+        waits = open_signal or any(line.waits for line in self.lines)
+        if waits or self._silent_ms is None:
+            self._due_ms = now_ms if waits else now_ms + 60_000
+        else:
+            self._due_ms = max(self._heard_ms or 0, listening_since_ms) + self._silent_ms
+
+    def dump(self) -> dict[str, Any]:
+        """Return the state as JSON can hold it: next to nothing while all is calm."""
+        self.changed = False
+        state: dict[str, Any] = {"t": self.newest_ms} if self.newest_ms else {}
+        lines = {line.rule: kept for line in self._all if (kept := line.dump()) is not None}
+        if lines:
+            state["rules"] = lines
+        if self._heard_ms is not None and any(not line.track.idle for line in self.silences):
+            state["heard"] = self._heard_ms
+        if self._clock_qc:
+            state["clock"] = self._clock_qc
+        return state
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from a dump; rules that are gone are forgotten, new ones begin."""
+        self.newest_ms = state.get("t", 0)
+        self._heard_ms = state.get("heard")
+        self._clock_qc = state.get("clock", 0)
+        self._due_ms = 0
+        for line in self._all:
+            kept = state.get("rules", {}).get(line.rule)
+            if kept is not None:
+                line.load(kept)
+        self.busy = any(not line.track.idle for line in self.lines) or any(
+            line.doubt_ms is not None for line in self.doubts
+        )
+
+    def open_episodes(self) -> list[Episode]:
+        """Return what is open now."""
+        return [line.track.episode for line in self._all if line.track.episode is not None]
