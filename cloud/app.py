@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from cloud.alerts.desk import Desk
 from cloud.api import build_api
 from cloud.api.ledger import network
 from cloud.board import Board
@@ -14,7 +15,7 @@ from cloud.config import CloudConfig
 from cloud.errors import CloudError, StoreUnavailable
 from cloud.live import Live
 from cloud.registry import Registry
-from cloud.services import Services
+from cloud.services import Services, epoch_ms
 from cloud.stores import STORES
 from cloud.stores.protocol import Latest
 
@@ -32,15 +33,17 @@ class Cloud:
 
     def __init__(self, config: CloudConfig) -> None:
         self.config = config
+        registry, live = Registry(config.registry_url), Live()
         self.services = Services(
             name_en=config.name_en,
             name_zh=config.name_zh,
             token=config.token,
             timezone=config.timezone,
-            registry=Registry(config.registry_url),
+            registry=registry,
             store=STORES[config.store.kind](config),
             board=Board(),
-            live=Live(),
+            live=live,
+            alerts=Desk(registry, now_ms=epoch_ms, show=live.alerts),
         )
         self.port = config.port
 
@@ -56,6 +59,7 @@ class Cloud:
         _make_folder(self.config)
         try:
             await services.registry.open()
+            await services.alerts.open()
             await services.store.open()
             await self._load_board()
             await self._serve(started)

@@ -7,6 +7,7 @@ cannot keep up is told to start again and let go; it never makes the cloud wait 
 import asyncio
 import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from cloud.stores.protocol import Latest
 
@@ -62,6 +63,7 @@ class Live:
         self._subscribers: set[Subscriber] = set()
         self._readings: dict[str, Latest] = {}
         self._nodes: dict[str, Mapping[str, object]] = {}
+        self._alerts: dict[int, Mapping[str, object]] = {}
         self._network: Mapping[str, object] | None = None
         self._last_network: bytes | None = None
         self._changed = asyncio.Event()
@@ -99,6 +101,11 @@ class Live:
             self._nodes[str(node["id"])] = node
         self._changed.set()
 
+    def alerts(self, alerts: Iterable[Mapping[str, Any]]) -> None:
+        """Tell of alerts that are new or changed."""
+        self._alerts.update((alert["id"], alert) for alert in alerts)
+        self._changed.set()
+
     def network(self, network: Mapping[str, object]) -> None:
         """Tell how the network itself is."""
         self._network = network
@@ -130,6 +137,9 @@ class Live:
             rows = [reading.to_dict() for reading in self._readings.values()]
             self._broadcast(server_sent("readings", {"readings": rows}))
             self._readings = {}
+        if self._alerts:
+            self._broadcast(server_sent("alerts", {"alerts": list(self._alerts.values())}))
+            self._alerts = {}
         if self._network is not None:
             self._last_network = server_sent("network", self._network)
             self._broadcast(self._last_network)

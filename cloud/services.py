@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
+from cloud.alerts.desk import Desk
 from cloud.board import Board
 from cloud.live import Live
 from cloud.registry import Registry
@@ -34,6 +35,7 @@ class Services:
     store: Store
     board: Board
     live: Live
+    alerts: Desk
     now_ms: Callable[[], int] = epoch_ms
     writes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WRITES_AT_ONCE))
 

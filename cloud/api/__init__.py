@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from cloud.api import health, ledger, live, nodes, pages, quarantine, readings, write
+from cloud.api import alerts, health, ledger, live, nodes, pages, quarantine, readings, write
 from cloud.api.middleware import secure_headers, tell_errors
 from cloud.api.openapi import openapi_route
 from cloud.api.routing import SERVICES, Route
@@ -16,6 +16,7 @@ API_ROUTES: tuple[Route, ...] = (
     *readings.ROUTES,
     *ledger.ROUTES,
     *quarantine.ROUTES,
+    *alerts.ROUTES,
     *live.ROUTES,
     *write.ROUTES,
 )

@@ -86,6 +86,7 @@ async def one_node(call: Call) -> web.Response:
 async def register_nodes(call: Call) -> web.Response:
     """Register or correct nodes; all of them, or none."""
     changed = await call.services.registry.upsert([Node.from_dict(row) for row in call.body["nodes"]])
+    call.services.alerts.know(changed)
     told = [call.services.told(node) for node in changed]
     call.services.live.nodes(told)
     return json_answer({"changed": len(changed), "registered": await call.services.registry.registered()})

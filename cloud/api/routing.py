@@ -57,7 +57,7 @@ Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 class Route:
     """A row of the table. `body` is the schema of a JSON body; `secured` asks for the token."""
 
-    method: Literal["GET", "PUT", "POST"]
+    method: Literal["GET", "PUT", "POST", "DELETE"]
     path: str
     handler: Handler
     summary: str

@@ -11,6 +11,15 @@ class Base(DeclarativeBase):
     """All tables of the registry."""
 
 
+class VersionRow(Base):
+    """Which migrations this registry has taken; see cloud.registry.migrations. There is one."""
+
+    __tablename__ = "schema_version"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[int]
+
+
 class NodeRow(Base):
     """A registered node; see edge.model.node.Node."""
 
@@ -25,6 +34,7 @@ class NodeRow(Base):
     lat: Mapped[float | None]
     lon: Mapped[float | None]
     gateway: Mapped[str | None] = mapped_column(String(32), index=True)
+    stages: Mapped[dict[str, float] | None] = mapped_column(JSON)
 
 
 class LedgerCounts:

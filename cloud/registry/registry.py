@@ -10,7 +10,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from cloud.errors import CloudError
-from cloud.registry.models import COUNTS, Base, GatewayRow, MapRow, NodeLedgerRow, NodeRow, QuarantineRow
+from cloud.registry.migrations import migrate
+from cloud.registry.models import COUNTS, GatewayRow, MapRow, NodeLedgerRow, NodeRow, QuarantineRow
 from cloud.registry.reports import Counts, GatewayReport, GatewayStatus, Ledger, QuarantineEntry
 from edge.model.node import Node, NodeId
 
@@ -31,7 +32,7 @@ class Registry:
         self._engine: Engine | None = None
 
     async def open(self) -> None:
-        """Connect, and create the tables that are missing."""
+        """Connect, and bring the tables to today's shape."""
         await self._in_thread(self._connect)
 
     async def close(self) -> None:
@@ -45,48 +46,52 @@ class Registry:
         query = select(NodeRow).order_by(NodeRow.id)
         if kind is not None:
             query = query.where(NodeRow.kind == kind)
-        return await self._run(lambda session: [_node(row) for row in session.scalars(query)])
+        return await self.transact(lambda session: [_node(row) for row in session.scalars(query)])
 
     async def node(self, ident: str) -> Node | None:
         """Return one node, None if it is not registered."""
-        return await self._run(lambda session: _node(row) if (row := session.get(NodeRow, ident)) else None)
+        return await self.transact(lambda session: _node(row) if (row := session.get(NodeRow, ident)) else None)
 
     async def nodes_of(self, gateway: str) -> list[Node]:
         """Return the nodes a gateway serves: its own, and those that belong to every gateway."""
         query = (
             select(NodeRow).where((NodeRow.gateway == gateway) | NodeRow.gateway.is_(None)).order_by(NodeRow.id)
         )
-        return await self._run(lambda session: [_node(row) for row in session.scalars(query)])
+        return await self.transact(lambda session: [_node(row) for row in session.scalars(query)])
 
     async def upsert(self, nodes: Iterable[Node]) -> list[Node]:
         """Register nodes or correct them; return those that changed."""
-        return await self._run(lambda session: [node for node in nodes if _merge(session, node)])
+        return await self.transact(lambda session: [node for node in nodes if _merge(session, node)])
 
     async def registered(self) -> int:
         """Return how many nodes are registered."""
-        return await self._run(lambda session: session.scalar(select(func.count()).select_from(NodeRow)) or 0)
+        return await self.transact(
+            lambda session: session.scalar(select(func.count()).select_from(NodeRow)) or 0
+        )
 
     async def report(self, report: GatewayReport) -> None:
         """Take a gateway's report; of one that is older than the newest, only the quarantine."""
-        await self._run(lambda session: _report(session, report))
+        await self.transact(lambda session: _report(session, report))
 
     async def gateways(self) -> list[GatewayStatus]:
         """Return the newest report of each gateway, by id."""
-        return await self._run(_gateways)
+        return await self.transact(_gateways)
 
     async def ledger(self) -> Ledger:
         """Return the ledger: over all gateways, by node, by gateway."""
-        return await self._run(_ledger)
+        return await self.transact(_ledger)
 
     async def quarantine(
         self, *, limit: int = 100, node: str | None = None
     ) -> tuple[int, list[QuarantineEntry]]:
         """Return how many entries there are (of this node), and the newest of them."""
-        return await self._run(lambda session: _quarantine(session, limit, node))
+        return await self.transact(lambda session: _quarantine(session, limit, node))
 
     async def map(self) -> dict[str, object] | None:
         """Return the map, None before one was set."""
-        return await self._run(lambda session: row.content if (row := session.get(MapRow, _MAP_ID)) else None)
+        return await self.transact(
+            lambda session: row.content if (row := session.get(MapRow, _MAP_ID)) else None
+        )
 
     async def set_map(self, content: dict[str, object]) -> None:
         """Replace the map."""
@@ -94,18 +99,21 @@ class Registry:
         def replace(session: Session) -> None:
             session.merge(MapRow(id=_MAP_ID, content=content))
 
-        await self._run(replace)
+        await self.transact(replace)
 
     def _connect(self) -> None:
         try:
             self._engine = create_engine(self._url)
             if self._engine.dialect.name == "sqlite":
                 event.listen(self._engine, "connect", _durable)
-            Base.metadata.create_all(self._engine)
+                event.listen(self._engine, "begin", _begin)
+            migrate(self._engine)
         except (SQLAlchemyError, ImportError) as error:
             raise _translated(self._url, error) from error
 
-    async def _run(self, work: Callable[[Session], _T]) -> _T:
+    async def transact(self, work: Callable[[Session], _T]) -> _T:
+        """Do this work as one transaction, in the registry's thread; return what it returns."""
+
         def transaction() -> _T:
             if self._engine is None:
                 raise RegistryError("the registry is not open")
@@ -122,8 +130,14 @@ class Registry:
 
 
 def _durable(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # `_begin` begins
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Any) -> None:
+    """Begin for real: Python's driver would begin at the first change of a row, and not for tables at all."""
+    connection.exec_driver_sql("BEGIN")
 
 
 def _translated(url: str, error: Exception) -> RegistryError:

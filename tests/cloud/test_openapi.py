@@ -22,8 +22,11 @@ from cloud.config import CloudConfig
 TOKEN = "a-test-token"
 ENDLESS = "/api/v1/live"
 # What the schema of one parameter cannot say: start lies before end, a kind has only some quantities,
-# a text is line protocol, a file is there.
-MORE_THAN_SYNTAX = {"/api/v1/readings", "/api/v1/summary", "/api/v2/write", "/write", "/static/{path}"}
+# a text is line protocol, a file is there, a day is in the calendar.
+MORE_THAN_SYNTAX = {
+    "/api/v1/readings", "/api/v1/summary", "/api/v1/alerts", "/api/v1/maintenance", "/api/v2/write", "/write",
+    "/static/{path}",
+}  # fmt: skip
 DOCUMENT = document(API_ROUTES)
 schema = schemathesis.openapi.from_dict(DOCUMENT).exclude(path=ENDLESS)
 
@@ -75,6 +78,8 @@ async def test_the_document_is_served_and_names_every_route(client: Any) -> None
     for path in (
         "health", "kinds", "map", "nodes", "nodes/{id}", "latest", "readings", "summary", "ledger",
         "quarantine", "gateways", "gateways/{id}/report", "gateways/{id}/nodes", "live",
+        "gateways/{id}/episodes", "alerts", "alerts/{id}", "maintenance", "maintenance/{id}",
+        *(f"alerts/{{id}}/{action}" for action in ("acknowledge", "assign", "comment", "mute", "close")),
     ):  # fmt: skip
         assert f"/api/v1/{path}" in served["paths"]
 

@@ -1,0 +1,124 @@
+"""The alerts at hand, in memory, and the draft of a change: what is decided here is written, then true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from cloud.alerts.alert import Alert, Step
+from cloud.alerts.maintenance import Window
+from cloud.alerts.notice import Notice
+from edge.model.alert import EpisodeKey
+
+
+@dataclass(kw_only=True, slots=True)
+class Book:
+    """All alerts that are not settled, what is still to be sent, and the maintenance windows.
+
+    It holds what the database holds: a `Draft` is written first and taken in afterwards.
+    """
+
+    alerts: dict[int, Alert] = field(default_factory=dict)
+    notices: dict[int, Notice] = field(default_factory=dict)
+    windows: dict[int, Window] = field(default_factory=dict)
+    next_alert: int = 1
+    next_notice: int = 1
+    next_window: int = 1
+    _by_key: dict[EpisodeKey, int] = field(default_factory=dict)
+    _by_subject: dict[tuple[str, str], set[int]] = field(default_factory=dict)
+
+    def add(self, alerts: Iterable[Alert]) -> None:
+        """Take alerts in, new or changed."""
+        for alert in alerts:
+            self.alerts[alert.id] = alert
+            self._by_key[alert.key] = alert.id
+            self._by_subject.setdefault(alert.subject, set()).add(alert.id)
+
+    def keyed(self, key: EpisodeKey) -> int | None:
+        """Return the number of the alert of an episode, None if it is not at hand."""
+        return self._by_key.get(key)
+
+    def of(self, subject: tuple[str, str]) -> Iterable[int]:
+        """Return the numbers of the alerts of one rule and node."""
+        return self._by_subject.get(subject, ())
+
+    def forget_settled(self, idents: Iterable[int]) -> None:
+        """Let go of those of which nothing more will come; the database keeps them."""
+        for ident in idents:
+            alert = self.alerts.get(ident)
+            if alert is not None and alert.settled:
+                del self.alerts[ident]
+                del self._by_key[alert.key]
+                rest = self._by_subject[alert.subject]
+                rest.discard(ident)
+                if not rest:
+                    del self._by_subject[alert.subject]
+
+
+class Draft:
+    """Changes over a book: read through, collected, written as one transaction, then taken in."""
+
+    def __init__(self, book: Book, now_ms: int) -> None:
+        self.book, self.now_ms = book, now_ms
+        self.alerts: dict[int, Alert] = {}
+        self.new: set[int] = set()
+        self.steps: list[Step] = []
+        self.notices: list[Notice] = []
+        self.dropped: dict[int, str] = {}
+        """Notices that need not be sent any more, with the reason."""
+        self._new_keys: dict[EpisodeKey, int] = {}
+        self._new_subjects: dict[tuple[str, str], list[int]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.alerts or self.steps or self.notices or self.dropped)
+
+    def get(self, ident: int) -> Alert | None:
+        """Return an alert as it will be."""
+        return self.alerts.get(ident) or self.book.alerts.get(ident)
+
+    def keyed(self, key: EpisodeKey) -> Alert | None:
+        """Return the alert of an episode."""
+        ident = self.book.keyed(key) or self._new_keys.get(key)
+        return None if ident is None else self.get(ident)
+
+    def of(self, subject: tuple[str, str]) -> list[Alert]:
+        """Return the alerts of one rule and node, the oldest first."""
+        idents = {*self.book.of(subject), *self._new_subjects.get(subject, ())}
+        return [alert for ident in sorted(idents) if (alert := self.get(ident)) is not None]
+
+    def all(self) -> Iterator[Alert]:
+        """Return every alert at hand, as it will be."""
+        for ident in [*self.book.alerts, *sorted(self.new)]:
+            if (alert := self.get(ident)) is not None:
+                yield alert
+
+    def next_id(self) -> int:
+        """Return a number for a new alert."""
+        return self.book.next_alert + len(self.new)
+
+    def put(self, alert: Alert, steps: Iterable[Step] = ()) -> None:
+        """Change an alert, or add one under `next_id`."""
+        if alert.id not in self.book.alerts and alert.id not in self.new:
+            self.new.add(alert.id)
+            self._new_keys[alert.key] = alert.id
+            self._new_subjects.setdefault(alert.subject, []).append(alert.id)
+        self.alerts[alert.id] = alert
+        self.steps += steps
+
+    def tell(self, notice: Notice) -> None:
+        """Have something sent."""
+        self.notices.append(notice)
+
+    def next_notice(self) -> int:
+        """Return a number for a new notice."""
+        return self.book.next_notice + len(self.notices)
+
+    def take_in(self) -> None:
+        """Make the changes true, after they were written."""
+        self.book.next_alert += len(self.new)
+        self.book.next_notice += len(self.notices)
+        self.book.add(self.alerts.values())
+        self.book.notices.update((notice.id, notice) for notice in self.notices)
+        for ident in self.dropped:
+            self.book.notices.pop(ident, None)
+        self.book.forget_settled(self.alerts)
