@@ -15,7 +15,8 @@ from typing import Any
 
 from edge.model.errors import CityError
 from edge.model.node import Node, node_id
-from gateway import quarantine
+from edge.rules import load_rules
+from gateway import episodes, quarantine, watchers
 from gateway.account import Accounts, Counts
 from gateway.arrival import Inbox
 from gateway.commit import Committer
@@ -32,6 +33,7 @@ from gateway.shed import Shedder
 from gateway.sinks.line_http import LineHttpSink
 from gateway.sources.mqtt import MqttSource
 from gateway.uplink import Uplink
+from gateway.watchers import Watchers
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,8 @@ RETRY_COMMIT_S = 1.0
 RETRY_PERIOD_S = 1.0
 RETRY_ENTRIES = 200
 SHED_PERIOD_S = 2.0
+WATCH_PERIOD_S = 1.0
+PRUNE_PERIOD_S = 3_600.0
 
 
 class Gateway:
@@ -62,7 +66,13 @@ class Gateway:
             self.roster.replace(known)
         self.episodes = Episodes(config.gateway.id)
         self.episodes.load(self.journal.episodes(), round(now() * 1000))
-        self.committer = Committer(self.journal, self.ledger, self.roster, self.episodes, now=now)
+        files = [config.rules.file] if config.rules.file else []
+        self.watchers = Watchers(
+            load_rules(files, defaults=config.rules.defaults), self.journal.states(watchers.PART)
+        )
+        self.committer = Committer(
+            self.journal, self.ledger, self.roster, self.episodes, self.watchers, now=now
+        )
         self.forwarder = Forwarder(self.journal, self.ledger, self.sink, config.forward, now)
         self.shedder = Shedder(self.journal, self.ledger, config.backlog, self.committer.lock, now=now)
         cloud, own = config.cloud, config.gateway.id
@@ -71,6 +81,7 @@ class Gateway:
         self._commits_ms: deque[float] = deque(maxlen=500)
         self._oldest_ms: int | None = None
         self._roster_changed = True
+        self._listening_since_ms: int | None = None
         self._stopping = threading.Event()
         self._sampling: asyncio.Task[None] | None = None
 
@@ -86,6 +97,7 @@ class Gateway:
                 tasks.create_task(self.source.run(), name="mqtt")
                 tasks.create_task(self._commit(), name="commit")
                 tasks.create_task(self._ask_again(), name="ask-again")
+                tasks.create_task(self._watch(), name="watch")
                 tasks.create_task(self._retry(), name="retry")
                 tasks.create_task(self._shed(), name="shed")
                 tasks.create_task(asyncio.to_thread(inspect, self.journal.path, self._stopping), name="inspect")
@@ -176,6 +188,30 @@ class Gateway:
                 raise
             except CityError as error:
                 log.error("%s", error)
+
+    async def _watch(self) -> None:
+        """Let time pass for the rules. Without a broker nobody can be heard, so nobody is silent."""
+        pruned_s = 0.0
+        while True:
+            now_s = self._now()
+            if not self.source.connected:
+                self._listening_since_ms = None
+            elif self._listening_since_ms is None:
+                self._listening_since_ms = round(now_s * 1000)
+            try:
+                await self.committer.tick(self._listening_since_ms or round(now_s * 1000))
+                if now_s - pruned_s > PRUNE_PERIOD_S:
+                    pruned_s = now_s
+                    await self._prune(round(now_s * 1000))
+            except JournalDamaged:
+                raise
+            except CityError as error:
+                log.error("rules wait: %s", error)
+            await asyncio.sleep(WATCH_PERIOD_S)
+
+    async def _prune(self, now_ms: int) -> None:
+        keys = self.episodes.prune(now_ms)
+        await self.journal.write(lambda db: episodes.remove(db, keys))
 
     async def _shed(self) -> None:
         while True:

@@ -36,6 +36,7 @@ from gateway.intake import Intake, check_birth
 from gateway.journal import Change, Journal
 from gateway.ledger import Ledger, Others, Span, StreamKey
 from gateway.roster import Roster
+from gateway.watchers import Watchers
 
 log = logging.getLogger(__name__)
 
@@ -55,10 +56,12 @@ class Committer:
         ledger: Ledger,
         roster: Roster,
         episodes: Episodes,
+        watchers: Watchers,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._journal = journal
         self._episodes = episodes
+        self._watchers = watchers
         self._ledger = ledger
         self._roster = roster
         self._now = now
@@ -111,6 +114,14 @@ class Committer:
                     self._ledger.unclaim(entry.node, entry.boot, [(entry.first, entry.first + entry.readings)])
             await self._commit(change)
 
+    async def tick(self, listening_since_ms: int) -> None:
+        """Let time pass for the rules: what nobody says any more, and what has lasted long enough."""
+        async with self.lock:
+            now_ms = round(self._now() * 1000)
+            self._episodes.take(self._watchers.tick(now_ms, listening_since_ms), now_ms)
+            if self._episodes.unwritten() or self._watchers.waiting:
+                await self._commit(Change())
+
     async def note_told(self, taken: list[Episode], told: list[tuple[Episode, Told]]) -> None:
         """Write down what the cloud has taken of episodes, and what people were told by the gateway itself."""
         async with self.lock:
@@ -145,10 +156,12 @@ class Committer:
     async def _commit(self, change: Change) -> None:
         change.streams = self._ledger.dirty()
         change.episodes = self._episodes.unwritten()
+        change.states += self._watchers.states()
         try:
             await self._journal.commit(change)
         except CityError:
             self._ledger.rollback()
+            self._watchers.unwritten(change.states)
             for node, schema, _ in change.births:  # not on disk: to be written when it comes again
                 self._births.pop((node, schema), None)  # two births of one may have come in one batch
             raise

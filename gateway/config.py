@@ -50,7 +50,6 @@ class RulesConfig:
 
     file: Path | None = None
     defaults: bool = True
-    timezone: str = "Asia/Shanghai"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

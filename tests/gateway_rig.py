@@ -8,6 +8,7 @@ from edge.model.node import Node, node_id
 from edge.model.quality import Clock
 from edge.protocol.topics import Leaf, parse_topic, topic
 from edge.protocol.wire import Ack, Birth, Column, Pack, decode_ack, encode_birth, encode_pack
+from edge.rules import read_rules
 from gateway.account import Accounts, Counts
 from gateway.arrival import Arrival
 from gateway.block import Block, Kept
@@ -16,6 +17,7 @@ from gateway.episodes import Episodes
 from gateway.journal import Journal
 from gateway.ledger import Ledger
 from gateway.roster import Roster
+from gateway.watchers import PART, Watchers
 
 NOW_S = 1_790_000_000.0
 NOW_MS = round(NOW_S * 1000)
@@ -39,17 +41,18 @@ class FakeSource:
 class Rig:
     """Committer, ledger and journal over one file; `now_s` is the clock."""
 
-    def __init__(self, folder: Path, *nodes: str) -> None:
+    def __init__(self, folder: Path, *nodes: str | Node, rules: str = "") -> None:
         self.now_s = NOW_S
         self.journal = Journal(folder / "journal.db", lambda: self.now_s)
         self.ledger = Ledger()
         self.journal.load(self.ledger)
         self.accounts = Accounts(self.ledger, self.journal.queued)
-        self.roster = Roster(registered(name) for name in nodes)
+        self.roster = Roster(registered(each) if isinstance(each, str) else each for each in nodes)
         self.episodes = Episodes("gw-01")
         self.episodes.load(self.journal.episodes(), round(NOW_S * 1000))
+        self.watchers = Watchers(read_rules(rules), self.journal.states(PART))
         self.committer = Committer(
-            self.journal, self.ledger, self.roster, self.episodes, now=lambda: self.now_s
+            self.journal, self.ledger, self.roster, self.episodes, self.watchers, now=lambda: self.now_s
         )
         self.source = FakeSource()
 

@@ -23,6 +23,7 @@ from gateway.episodes import Episodes
 from gateway.journal import Change
 from gateway.ledger import Ledger
 from gateway.roster import Roster
+from gateway.watchers import Watchers
 
 NODE = "ys-07"
 LEAVES = (Leaf.DATA, Leaf.BIRTH, Leaf.REPLAY, Leaf.DEATH, Leaf.REPLY)
@@ -73,7 +74,7 @@ def take(message: bytes, expect: Callable[[bool, str], None]) -> str:
     leaf = LEAVES[message[0] % len(LEAVES)] if message else Leaf.DATA
     arrival = Arrival(topic(NODE, leaf), message[1:], NOW_MS)
     disk, source, ledger = NoDisk(), FakeSource(), Ledger()
-    committer = Committer(disk, ledger, _ROSTER, Episodes("gw-01"), now=lambda: NOW_S)  # type: ignore[arg-type]
+    committer = Committer(disk, ledger, _ROSTER, Episodes("gw-01"), Watchers(()), now=lambda: NOW_S)  # type: ignore[arg-type]
     _now(committer.take([arrival], source))
     first = disk.change
     _check(first, ledger, expect)

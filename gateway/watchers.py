@@ -1,0 +1,138 @@
+"""The gateway's nodes under their rules: which rules cover a node, what they know, and what time alone brings.
+
+Rules look at a reading once: a batch whose commit failed and that comes again finds them where they were, and
+what they found waits in gateway/episodes.py for the commit that succeeds.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from edge.model.alert import Episode
+from edge.model.node import Node
+from edge.rules import Rule, Watch, rules_of
+
+log = logging.getLogger(__name__)
+
+PART = "rules"
+TICKED_AT_ONCE = 5_000
+KEPT_VALUES = 512
+"""Values kept of a quantity that a rule of another node asks for; at one a minute more than eight hours."""
+
+
+class Watchers:
+    """A watch a node; what they ask of one another (`Peers`); their states for the commit.
+
+    wanted: nodes of which rules of others ask something, and what.
+    """
+
+    def __init__(self, rules: Sequence[Rule], states: Mapping[str, bytes] | None = None) -> None:
+        self._rules = rules
+        self._states = dict(states or {})
+        self._watches: dict[str, tuple[tuple[str, ...], Watch]] = {}
+        self._touched: dict[str, None] = {}
+        self._turn: list[str] = []
+        self.wanted: dict[str, tuple[str, ...]] = {}
+        self._values: dict[tuple[str, str], deque[tuple[int, float]]] = {}
+
+    def watch(self, node: Node, quantities: tuple[str, ...], period_s: float) -> Watch | None:
+        """Return the node's watch for readings of these quantities, None where no rule covers it."""
+        known = self._watches.get(node.id)
+        if known is not None and known[0] == quantities and known[1].node == node:
+            return known[1]
+        state = known[1].dump() if known is not None else self._stored(node.id)
+        watch = Watch(node, quantities, rules_of(self._rules, node), self, period_s=period_s)
+        if watch.empty:
+            self._watches.pop(node.id, None)
+            return None
+        watch.load(state)
+        watch.changed = known is not None and bool(state)
+        self._watches[node.id] = (quantities, watch)
+        return watch
+
+    def heard(self, node: str, now_ms: int, clock_qc: int) -> None:
+        """Note that a message of a node arrived."""
+        known = self._watches.get(node)
+        if known is not None:
+            known[1].heard(now_ms, clock_qc)
+
+    def tick(self, now_ms: int, listening_since_ms: int) -> list[Episode]:
+        """Let time pass for the nodes whose turn it is: all of a small city, thousands of a large one."""
+        if not self._turn:
+            self._turn = list(self._watches)
+        turn, self._turn = self._turn[:TICKED_AT_ONCE], self._turn[TICKED_AT_ONCE:]
+        found: list[Episode] = []
+        for node in turn:
+            known = self._watches.get(node)
+            if known is not None:
+                changed = known[1].tick(now_ms, listening_since_ms)
+                if changed:
+                    found += changed
+                if known[1].changed:
+                    self._touched[node] = None
+        return found
+
+    def touched(self, node: str) -> None:
+        """Note that readings of a node were judged: its state may have to be written."""
+        self._touched[node] = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether some state has to be written."""
+        return bool(self._touched)
+
+    def states(self) -> list[tuple[str, str, bytes]]:
+        """Return what the next commit has to write."""
+        found = []
+        for node in self._touched:
+            known = self._watches.get(node)
+            if known is not None and known[1].changed:
+                found.append((node, PART, json.dumps(known[1].dump(), separators=(",", ":")).encode()))
+        self._touched.clear()
+        return found
+
+    def unwritten(self, states: Iterable[tuple[str, str, bytes]]) -> None:
+        """A commit failed: these states have to be written by the next one."""
+        for node, part, _ in states:
+            known = self._watches.get(node)
+            if part == PART and known is not None:
+                known[1].changed = True
+                self._touched[node] = None
+
+    # what nodes ask of one another (edge.rules.Peers): kept from when it was first asked for
+
+    def offer(self, node: str, quantities: Sequence[str], t_ms: int, values: Sequence[float | None]) -> None:
+        """Note a reading of a node in `wanted`, without the values that did not pass their checks."""
+        for quantity in self.wanted[node]:
+            value = values[quantities.index(quantity)] if quantity in quantities else None
+            kept = self._values[node, quantity]
+            if value is not None and (not kept or t_ms > kept[-1][0]):
+                kept.append((t_ms, value))
+
+    def latest(self, node: str, quantity: str) -> tuple[int, float] | None:
+        """Return time (ms) and value of a node's newest reading."""
+        values = self._ask(node, quantity)
+        return values[-1] if values else None
+
+    def series(self, node: str, quantity: str, since_ms: int) -> Sequence[tuple[int, float]]:
+        """Return a node's values from a time on, the oldest first."""
+        return [row for row in self._ask(node, quantity) if row[0] >= since_ms]
+
+    def _ask(self, node: str, quantity: str) -> deque[tuple[int, float]]:
+        kept = self._values.get((node, quantity))
+        if kept is None:
+            kept = self._values[node, quantity] = deque(maxlen=KEPT_VALUES)
+            self.wanted[node] = (*self.wanted.get(node, ()), quantity)
+        return kept
+
+    def _stored(self, node: str) -> dict[str, Any]:
+        try:
+            state = json.loads(self._states.pop(node, b"{}"))
+        except ValueError as error:
+            log.warning("what the rules knew of %s cannot be read: %s", node, error)
+            return {}
+        return state if isinstance(state, dict) else {}
