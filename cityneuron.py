@@ -21,6 +21,7 @@ PARTS: dict[str, tuple[str, str, str]] = {
     "quarantine": ("gateway.cli", "quarantine_app", "See what could not be stored, and why."),
     "gateway": ("gateway.cli", "app", "Run a gateway."),
     "cloud": ("cloud.cli", "app", "Run the cloud: registry, store, API, wall."),
+    "alerts": ("edge.channels.cli", "app", "Try the channels by which alerts are told."),
     "agent": ("edge.cli", "app", "Run this computer as a sensor node."),
     "replay": ("simulators.cli", "replay", "Publish recorded data as nodes."),
     "fleet": ("simulators.cli", "fleet", "Run a simulated district on a broker."),
@@ -85,7 +86,9 @@ def main() -> None:
 
 
 def _extra(module: str) -> str:
-    return {"cityneuron_up": "up", "edge.cli": "agent"}.get(module, module.split(".")[0])
+    return {"cityneuron_up": "up", "edge.cli": "agent", "edge.channels.cli": "cloud"}.get(
+        module, module.split(".")[0]
+    )
 
 
 if __name__ == "__main__":

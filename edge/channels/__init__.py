@@ -17,7 +17,12 @@ from edge.channels.feishu import WINDOWS as FEISHU_WINDOWS
 from edge.channels.feishu import Feishu, FeishuConfig
 from edge.channels.http import HttpChannel
 from edge.channels.limiter import Limiter, Window
+from edge.channels.mail import MailConfig
 from edge.channels.message import Language, Message, Occasion
+from edge.channels.others import AppriseChannel, AppriseConfig
+from edge.channels.smtp import MailChannel
+from edge.channels.sockets import SyslogChannel
+from edge.channels.syslog import SyslogConfig
 from edge.channels.webhook import Webhook, WebhookConfig
 from edge.channels.wecom import WINDOWS as WECOM_WINDOWS
 from edge.channels.wecom import WeCom, WeComConfig
@@ -42,7 +47,10 @@ CHANNELS: dict[str, Kind] = {
     "dingtalk": Kind(DingTalkConfig, lambda config: HttpChannel(config, DingTalk(config), DINGTALK_WINDOWS)),
     "wecom": Kind(WeComConfig, lambda config: HttpChannel(config, WeCom(config), WECOM_WINDOWS)),
     "feishu": Kind(FeishuConfig, lambda config: HttpChannel(config, Feishu(config), FEISHU_WINDOWS)),
+    "email": Kind(MailConfig, MailChannel),
     "webhook": Kind(WebhookConfig, lambda config: HttpChannel(config, Webhook(config), ())),
+    "syslog": Kind(SyslogConfig, SyslogChannel),
+    "apprise": Kind(AppriseConfig, AppriseChannel),
 }
 """Every type of channel, by what `type` says."""
 
