@@ -28,6 +28,7 @@ from gateway.health import Health, HealthSampler
 from gateway.herald import Herald
 from gateway.journal import Journal
 from gateway.ledger import Ledger
+from gateway.local import local_channels
 from gateway.roster import Roster, nodes_from_file
 from gateway.shed import Shedder
 from gateway.sinks.line_http import LineHttpSink
@@ -66,10 +67,8 @@ class Gateway:
             self.roster.replace(known)
         self.episodes = Episodes(config.gateway.id)
         self.episodes.load(self.journal.episodes(), round(now() * 1000))
-        files = [config.rules.file] if config.rules.file else []
-        self.watchers = Watchers(
-            load_rules(files, defaults=config.rules.defaults), self.journal.states(watchers.PART)
-        )
+        rules = load_rules([config.rules.file] if config.rules.file else [], defaults=config.rules.defaults)
+        self.watchers = Watchers(rules, self.journal.states(watchers.PART))
         self.committer = Committer(
             self.journal, self.ledger, self.roster, self.episodes, self.watchers, now=now
         )
@@ -77,7 +76,10 @@ class Gateway:
         self.shedder = Shedder(self.journal, self.ledger, config.backlog, self.committer.lock, now=now)
         cloud, own = config.cloud, config.gateway.id
         self.uplink = Uplink(cloud, own, self.journal, self.roster, now) if cloud.url else None
-        self.herald = Herald(config.alerts, cloud, own, self.episodes, told=self.committer.note_told, now=now)
+        self.local = local_channels(config.alerts, rules, self.roster.find, now)
+        self.herald = Herald(
+            config.alerts, cloud, own, self.episodes, local=self.local, told=self.committer.note_told, now=now
+        )
         self._commits_ms: deque[float] = deque(maxlen=500)
         self._oldest_ms: int | None = None
         self._roster_changed = True
@@ -111,6 +113,8 @@ class Gateway:
         finally:
             self._stopping.set()
             await self.sink.close()
+            for channel in self.local:
+                await channel.close()
             self.journal.close()
 
     def stop_sampling(self) -> None:

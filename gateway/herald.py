@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import aiohttp
 
@@ -38,8 +38,13 @@ class AlertsConfig:
 
     channels_file: Path | None = None
     local_after_s: float = 120.0
-    local_from: str = "yellow"
+    local_from: Literal["blue", "yellow", "orange", "red"] = "yellow"
+    timezone: str = "Asia/Shanghai"
     retry_s: float = 2.0
+
+
+SEPARATELY = 3
+"""More than so many episodes that are told at one time are one message with a line each."""
 
 
 class LocalChannel(Protocol):
@@ -119,14 +124,13 @@ class Herald:
         due = [kept for kept in waiting if kept.untaken_since_ms <= before_ms]
         for channel in self._local:
             news = [(kept.episode, word) for kept in due if (word := self._news(kept, channel.name))]
-            if not news:
-                continue
-            try:
-                await channel.tell([episode for episode, _ in news])
-            except CityError as error:
-                log.error("%s tells nobody of %d episodes: %s", channel.name, len(news), error)
-                continue
-            await self._note([], [(episode, Told(channel.name, now_ms, word)) for episode, word in news])
+            for part in _parts(news):
+                try:
+                    await channel.tell([episode for episode, _ in part])
+                except CityError as error:
+                    log.error("%s tells nobody of %d episodes: %s", channel.name, len(part), error)
+                    break
+                await self._note([], [(episode, Told(channel.name, now_ms, word)) for episode, word in part])
         if not self._url:  # there is nobody else to tell
             await self._note([kept.episode for kept in waiting], [])
 
@@ -150,3 +154,10 @@ class Herald:
         if not self.trouble:
             log.warning("the cloud does not take episodes: %s", words)
         self.trouble = words
+
+
+def _parts(news: list[tuple[Episode, str]]) -> list[list[tuple[Episode, str]]]:
+    """Return what goes into one message each."""
+    opened = [row for row in news if row[1] != OVER]
+    over = [[row] for row in news if row[1] == OVER]
+    return [opened, *over] if len(opened) > SEPARATELY else [*([row] for row in opened), *over]

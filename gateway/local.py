@@ -1,0 +1,85 @@
+"""The gateway's own way to people: its channels, in its own words, while the cloud is out of reach."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from datetime import tzinfo
+from zoneinfo import ZoneInfo
+
+from edge.channels import Channel, ChannelError, Message, load_channels
+from edge.channels.compose import Style, compose_alert, compose_digest, compose_resolved
+from edge.channels.sentence import Subject
+from edge.model.alert import Episode
+from edge.model.node import Node
+from edge.rules import Rule
+from gateway.herald import AlertsConfig
+
+
+def local_channels(
+    config: AlertsConfig,
+    rules: Sequence[Rule],
+    find: Callable[[str], Node | None],
+    now: Callable[[], float] = time.time,
+) -> list[Local]:
+    """Return the gateway's own channels as it is configured, none where it has none."""
+    if config.channels_file is None:
+        return []
+    zone = ZoneInfo(config.timezone)
+    return [Local(channel, rules, find, zone, now) for channel in load_channels(config.channels_file)]
+
+
+class Local:
+    """One channel of the gateway."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        rules: Sequence[Rule],
+        find: Callable[[str], Node | None],
+        zone: tzinfo,
+        now: Callable[[], float],
+    ) -> None:
+        self._channel = channel
+        self._limiter = channel.limiter()
+        self._labels = {rule.name: {"zh": rule.label_zh, "en": rule.label_en} for rule in rules}
+        self._find = find
+        self._now = now
+        self._style = Style(zone=zone, language=channel.language)
+
+    @property
+    def name(self) -> str:
+        """The channel's name in its configuration."""
+        return self._channel.name
+
+    async def tell(self, episodes: Sequence[Episode]) -> None:
+        """Send one message about one episode, or about several that began; raise ChannelError."""
+        loop = asyncio.get_running_loop()
+        if wait_s := self._limiter.wait_s(loop.time()):
+            raise ChannelError(f"{self.name} takes no more for {wait_s:.0f} s", retry=True, after_s=wait_s)
+        self._limiter.sent(loop.time())
+        try:
+            await self._channel.send(self._message(episodes))
+        except ChannelError as error:
+            if error.after_s is not None:
+                self._limiter.shut(loop.time(), error.after_s)
+            raise
+
+    async def close(self) -> None:
+        """End what is open."""
+        await self._channel.close()
+
+    def _message(self, episodes: Sequence[Episode]) -> Message:
+        rows = [(episode, self._subject(episode)) for episode in episodes]
+        now_ms = round(self._now() * 1000)
+        if len(rows) > 1:
+            return compose_digest(rows, self._style, now_ms=now_ms)
+        ((episode, subject),) = rows
+        compose = compose_alert if episode.is_open else compose_resolved
+        return compose(episode, subject, self._style, now_ms=now_ms)
+
+    def _subject(self, episode: Episode) -> Subject:
+        label = self._labels.get(episode.rule, {})
+        node = self._find(episode.node)
+        return Subject.of_node(node, label) if node else Subject(place_zh=episode.node, place_en=episode.node)
