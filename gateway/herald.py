@@ -50,7 +50,9 @@ SEPARATELY = 3
 class LocalChannel(Protocol):
     """The gateway's own way to people."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Its name, as it stands in the marks of episodes."""
 
     async def tell(self, episodes: Sequence[Episode]) -> None:
         """Send one message about these episodes, or raise CityError."""
