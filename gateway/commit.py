@@ -236,8 +236,10 @@ class Committer:
                 heard[node, pack.boot] = None
                 fresh = self._ledger.claim(node, pack.boot, pack.seq0, len(pack.rows))
                 live = leaf is Leaf.DATA
+                is_news = live and bool(fresh)  # what comes twice may have been said by anybody
+                if node in self.identities.gone and is_news:
+                    self.identities.lives(node, pack.boot)
                 if node in self.identities.disputes:
-                    is_news = live and bool(fresh)  # what comes twice may have been said by anybody
                     why = self.identities.heard(node, pack.boot, arrival.time_ms / 1000, live=is_news)
                     if why:
                         self._keep_apart(node, pack, fresh, arrival, change, why)

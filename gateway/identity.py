@@ -8,6 +8,7 @@ device was replaced, and the newcomer has the name; as long as both are heard, t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from edge.protocol.wire import Birth
 
@@ -43,20 +44,22 @@ class Dispute:
         return [boot for boot, serial in self.boots.items() if serial == self.newcomer]
 
 
-@dataclass(slots=True)
-class Holder:
-    """The device that has a name; `gone` when it said good-bye and was not heard since."""
+class Holder(NamedTuple):
+    """The device that has a name, and its newest boot."""
 
     serial: str
     boot: int
-    gone: bool = False
 
 
 class Identities:
-    """Who holds each name. Devices that say no serial are believed."""
+    """Who holds each name. Devices that say no serial are believed.
+
+    gone: names whose holder said good-bye and was not heard since.
+    """
 
     def __init__(self) -> None:
         self._holders: dict[str, Holder] = {}
+        self.gone: set[str] = set()
         self.disputes: dict[str, Dispute] = {}
 
     def begin(self, birth: Birth) -> None:
@@ -79,7 +82,7 @@ class Identities:
                 return False
             if not retained:
                 self._holder_lives(dispute, now_s)
-        elif holder is not None and holder.serial != birth.serial and (retained or not holder.gone):
+        elif holder is not None and holder.serial != birth.serial and (retained or birth.node not in self.gone):
             self.disputes[birth.node] = Dispute(
                 node=birth.node,
                 holder=holder.serial,
@@ -90,11 +93,17 @@ class Identities:
                 holder_heard_s=now_s,
                 newcomer_heard_s=heard_s,
                 boots={holder.boot: holder.serial, birth.boot: birth.serial},
-                holder_gone=holder.gone,
+                holder_gone=birth.node in self.gone,
             )
             return False
-        self._holders[birth.node] = Holder(birth.serial, birth.boot)
+        self._hold(birth)
         return True
+
+    def lives(self, node: str, boot: int) -> None:
+        """A new live reading came of a boot: if that is the holder's, it is not gone after all."""
+        holder = self._holders.get(node)
+        if holder is not None and holder.boot == boot:
+            self.gone.discard(node)
 
     def heard(self, node: str, boot: int, now_s: float, *, live: bool) -> str:
         """Take in a pack of a disputed name; return why its readings are kept apart, or nothing.
@@ -115,7 +124,7 @@ class Identities:
         holder, dispute = self._holders.get(node), self.disputes.get(node)
         if dispute is None:
             if holder is not None and holder.boot == boot:
-                holder.gone = True
+                self.gone.add(node)
         elif dispute.boots.get(boot) == dispute.newcomer:
             del self.disputes[node]
         elif dispute.boots.get(boot) == dispute.holder:
@@ -128,13 +137,17 @@ class Identities:
             newcomer_s = dispute.newcomer_heard_s
             silent = now_s - dispute.holder_heard_s > dispute.patience_s
             if newcomer_s is not None and (silent or (dispute.holder_gone and not dispute.twins)):
-                self._holders[dispute.node] = Holder(dispute.newcomer, dispute.birth.boot)
+                self._hold(dispute.birth)
                 found.append((dispute, True))
             elif now_s - (newcomer_s or dispute.since_s) > FORGOTTEN_PATIENCES * dispute.patience_s:
                 found.append((dispute, False))
         for dispute, _ in found:
             del self.disputes[dispute.node]
         return found
+
+    def _hold(self, birth: Birth) -> None:
+        self._holders[birth.node] = Holder(birth.serial, birth.boot)
+        self.gone.discard(birth.node)
 
     @staticmethod
     def _holder_lives(dispute: Dispute, now_s: float) -> None:

@@ -151,6 +151,12 @@ async def test_a_device_that_comes_back_is_no_longer_gone(tmp_path: Path) -> Non
     assert rig.committer.identities.disputes["ys-07"].holder == "a"
 
 
+async def test_a_device_whose_link_broke_and_that_is_heard_again_is_not_gone(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    await rig.take(born("a", A), death(A), data("ys-07", 0, [0, 1, 2], boot=A), born("b", B))
+    assert rig.committer.identities.disputes["ys-07"].holder == "a"
+
+
 async def test_a_node_that_boots_twice_with_one_counter_loses_nothing(tmp_path: Path) -> None:
     rig = Rig(tmp_path, "ys-07")
     await rig.take(born("a", B, following=1), data("ys-07", 0, [0, 1, 2], [60, 1, 2], boot=B))
