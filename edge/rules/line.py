@@ -9,10 +9,11 @@ from edge.model.alert import Episode
 from edge.model.kinds import KINDS
 from edge.model.node import Node
 from edge.model.quality import Flag
-from edge.rules.derive import FORMS, Source
+from edge.rules.derive import FORMS
 from edge.rules.past import Past
 from edge.rules.peers import Peers
 from edge.rules.rule import SIGNALS, NoData, Rule
+from edge.rules.source import Bound, Source
 from edge.rules.track import Terms, Track
 
 
@@ -44,17 +45,14 @@ class Line:
         terms = Terms(rule, node, period_s)
         if not terms.levels:
             return None
-        if rule.quantity == "doubt_s":
-            watched = rule.derive.other if rule.derive else _headline(node)
-        else:
-            watched = rule.quantity
+        watched = (rule.of or _headline(node)) if rule.quantity == "doubt_s" else rule.quantity
         index = quantities.index(watched) if watched in quantities else -1
         source = None
         if rule.quantity in SIGNALS:
             if index < 0 and rule.quantity == "doubt_s":
                 return None
         elif rule.derive is not None:
-            source = FORMS[rule.derive.form].make(rule, node, quantities, peers, period_s)
+            source = FORMS[rule.derive.form].make(Bound(rule, node, quantities, peers, period_s))
             if source is None:
                 return None
         elif index < 0:

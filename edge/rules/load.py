@@ -16,13 +16,14 @@ from edge.model.errors import ConfigError
 from edge.model.kinds import KINDS
 from edge.model.quantities import QUANTITIES
 from edge.rules.derive import FORMS, read_derive
+from edge.rules.events import leq_hours
 from edge.rules.notation import read_duration, read_threshold
 from edge.rules.rule import SIGNALS, Derive, Given, NoData, Rule, Scope, Step, Threshold
-from edge.rules.schedule import read_schedule
+from edge.rules.schedule import Schedule, read_schedule
 
 DEFAULTS = "edge/rules/defaults.toml"
 KEYS = (
-    "label", "text", "like", "off", "kinds", "nodes", "quantity", "derive", "direction", "levels", "for",
+    "label", "text", "like", "off", "kinds", "nodes", "quantity", "of", "derive", "direction", "levels", "for",
     "keep_firing", "no_data", "no_data_after", "quality", "given", "schedule", "scope",
 )  # fmt: skip
 
@@ -106,7 +107,7 @@ class _Reader:
         for key in row:
             if key not in KEYS:
                 raise ConfigError(f"{place}: unknown key {key!r}", remedy=f"known: {', '.join(KEYS)}")
-        derive = read_derive(row["derive"], f"{place}.derive") if "derive" in row else None
+        derive = read_derive(row["derive"], self._zone, f"{place}.derive") if "derive" in row else None
         quantity = _quantity(row, derive, place)
         below = _choice(row, "direction", ("above", "below"), place, _direction(derive)) == "below"
         english, chinese = _label(row, name, place)
@@ -116,7 +117,7 @@ class _Reader:
             label_zh=chinese,
             quantity=quantity,
             unit=_unit(quantity, derive),
-            steps=self._steps(row, below, f"{place}.levels"),
+            steps=self._steps(row, quantity, below, f"{place}.levels"),
             kinds=_words(row, "kinds", KINDS, place),
             nodes=_words(row, "nodes", None, place),
             below=below,
@@ -126,13 +127,17 @@ class _Reader:
             gap=self._gap(row, f"{place}.no_data_after"),
             worst=_choice(row, "quality", ("good", "suspect"), place, "good"),
             given=_given(row["given"], f"{place}.given") if "given" in row else None,
-            schedule=read_schedule(row["schedule"], self._zone, f"{place}.schedule")
-            if "schedule" in row
-            else None,
+            schedule=self._schedule(row, derive, f"{place}.schedule"),
             scope=Scope(_choice(row, "scope", tuple(Scope), place, Scope.GATEWAY)),
             derive=derive,
+            of=_of(row, quantity, f"{place}.of"),
             text=str(row.get("text", "")),
         )
+
+    def _schedule(self, row: dict[str, Any], derive: Derive | None, place: str) -> Schedule | None:
+        if "schedule" in row:
+            return read_schedule(row["schedule"], self._zone, place)
+        return leq_hours(derive) if derive is not None and derive.form == "leq" else None
 
     def _gap(self, row: dict[str, Any], place: str) -> Threshold:
         value = row.get("no_data_after", "10 periods")
@@ -140,7 +145,7 @@ class _Reader:
             return read_threshold(value, {}, place)
         return Threshold(read_duration(value, place) / 1000)
 
-    def _steps(self, row: dict[str, Any], below: bool, place: str) -> tuple[Step, ...]:
+    def _steps(self, row: dict[str, Any], quantity: str, below: bool, place: str) -> tuple[Step, ...]:
         table = _table(row.get("levels", {}), place)
         words = [level.word for level in Level]
         for word in table:
@@ -162,8 +167,8 @@ class _Reader:
                     raise ConfigError(f"{here}: unknown key {key!r}", remedy="known: enter, leave")
             if "enter" not in pair:
                 raise ConfigError(f"{here}.enter is missing", remedy="from which value on does the level hold?")
-            enter = read_threshold(pair["enter"], self._constants, f"{here}.enter")
-            leave = read_threshold(pair.get("leave", pair["enter"]), self._constants, f"{here}.leave")
+            enter = read_threshold(pair["enter"], self._constants, f"{here}.enter", quantity)
+            leave = read_threshold(pair.get("leave", pair["enter"]), self._constants, f"{here}.leave", quantity)
             steps.append(Step(level=level, enter=enter, leave=leave))
         _in_order(steps, below, place)
         return tuple(steps)
@@ -255,6 +260,13 @@ def _quantity(row: Mapping[str, Any], derive: Derive | None, place: str) -> str:
             f"{place}.quantity: the catalogue has no {value!r}",
             remedy=f"did you mean {', '.join(near[:4])}?" if near else "see edge/model/quantities.py",
         )
+    return str(value)
+
+
+def _of(row: dict[str, Any], quantity: str, place: str) -> str:
+    value = row.get("of", "")
+    if value and (quantity != "doubt_s" or value not in QUANTITIES):
+        raise ConfigError(f"{place}: {value!r} is out of place", remedy="of names the quantity of doubt_s")
     return str(value)
 
 

@@ -28,8 +28,11 @@ def read_duration(value: Any, place: str) -> int:
     return round(float(match[1]) * _MS[match[2]])
 
 
-def read_threshold(value: Any, constants: Mapping[str, float], place: str) -> Threshold:
-    """Read a number, a name with factor and offset, or a name of [constant], which becomes its number."""
+def read_threshold(value: Any, constants: Mapping[str, float], place: str, quantity: str = "") -> Threshold:
+    """Read a number, a name with factor and offset, or a name of [constant], which becomes its number.
+
+    A stage of the node must end in the unit as the quantity does (`warning_m` for `level_m`).
+    """
     if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
         return Threshold(float(value))
     match = _THRESHOLD.match(value.strip()) if isinstance(value, str) else None
@@ -43,10 +46,11 @@ def read_threshold(value: Any, constants: Mapping[str, float], place: str) -> Th
     name = "periods" if match["name"] == "period" else match["name"]
     if name in constants:
         return Threshold(factor * constants[name] + offset)
-    if name != "periods" and not name.endswith("_m"):
+    unit = quantity.rpartition("_")[2]
+    if name != "periods" and unit and not name.endswith(f"_{unit}"):
         known = ", ".join(sorted(constants)) or "none"
         raise ConfigError(
             f"{place}: nothing is called {name!r}",
-            remedy=f"stages of a node end in _m; constants of [constant]: {known}",
+            remedy=f"stages of a node end in _{unit} here; constants of [constant]: {known}",
         )
     return Threshold(offset, factor, name)

@@ -91,6 +91,7 @@ class Derive:
 class Rule:
     """What `load_rules` makes of a table [rule.NAME]. Durations in milliseconds.
 
+    of: the quantity whose doubt is watched; the kind's headline where it is empty.
     steps: mildest first. below: whether low values are the bad ones. worst: the worst quality that counts,
     "good" (pass, not evaluated) or "suspect". gap: values further apart (seconds) do not belong together.
     """
@@ -112,6 +113,7 @@ class Rule:
     schedule: Schedule | None = None
     scope: Scope = Scope.GATEWAY
     derive: Derive | None = None
+    of: str = ""
     unit: str = ""
     text: str = ""
 

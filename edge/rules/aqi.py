@@ -1,0 +1,111 @@
+"""The air quality index by HJ 633-2026: of each pollutant the sub-index (IAQI), of these the highest.
+
+The real-time index: PM2.5 and PM10 by the mean of the last hour, SO2, NO2 and CO of the last 24 hours, O3 of
+the last 8 hours, each against its row of the standard's table 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+from typing import Any
+
+from edge.model.errors import ConfigError
+from edge.rules.rule import Derive
+from edge.rules.source import Bound, Source, known_keys
+from edge.rules.windows import Bins
+
+HOUR_MS = 3_600_000
+IAQI = (0, 50, 100, 150, 200, 300, 400, 500)
+# quantity: hours of its mean, concentrations at which the sub-index is IAQI
+TABLE: dict[str, tuple[int, tuple[float, ...]]] = {
+    "pm2_5_ug_m3": (1, (0, 35, 60, 115, 150, 250, 350, 500)),
+    "pm10_ug_m3": (1, (0, 50, 120, 250, 350, 420, 500, 600)),
+    "so2_ug_m3": (24, (0, 50, 150, 475, 800, 1600, 2100, 2620)),
+    "no2_ug_m3": (24, (0, 40, 80, 180, 280, 565, 750, 940)),
+    "co_mg_m3": (24, (0, 2, 4, 14, 24, 36, 48, 60)),
+    "o3_ug_m3": (8, (0, 100, 160, 215, 265, 800)),
+}
+STEP_MS = 300_000  # the index is drawn up this often
+
+
+def iaqi(quantity: str, mean: float) -> int:
+    """Return the sub-index of a pollutant's mean, rounded up (HJ 633, 4.3.2); beyond the table, its end."""
+    points = TABLE[quantity][1]
+    mean = max(mean, 0.0)
+    for k in range(1, len(points)):
+        if mean <= points[k]:
+            share = (mean - points[k - 1]) / (points[k] - points[k - 1])
+            return ceil(round(IAQI[k - 1] + share * (IAQI[k] - IAQI[k - 1]), 6))
+    return IAQI[len(points) - 1]
+
+
+class Aqi:
+    """The index of one air station; its note names the pollutant that decides it, with its mean."""
+
+    shown: float | None = None
+    note: Mapping[str, float] | None = None
+
+    def __init__(self, bound: Bound) -> None:
+        self.parts: list[tuple[str, int, Bins, float]] = []
+        for quantity, (hours, _) in TABLE.items():
+            index = bound.index_of(quantity)
+            if index >= 0:
+                bins = Bins(hours * HOUR_MS)
+                self.parts.append((quantity, index, bins, bound.enough(hours * HOUR_MS - bins.width_ms)))
+        self.next_ms = 0
+
+    def take(self, t_ms: int, values: Sequence[float | None], flags: Sequence[int], worst: int) -> float | None:
+        """Return the index, every five minutes; None in between, and while no pollutant has its mean."""
+        for _, index, bins, _ in self.parts:
+            value = values[index]
+            if value is not None and flags[index] <= worst:
+                bins.add(t_ms, value)
+        if t_ms < self.next_ms:
+            return None
+        self.next_ms = t_ms - t_ms % STEP_MS + STEP_MS
+        best: tuple[int, str, float] | None = None
+        for quantity, _, bins, enough in self.parts:
+            bins.until(t_ms)
+            if bins.number() >= enough:
+                mean = bins.total() / bins.number()
+                found = (iaqi(quantity, mean), quantity, mean)
+                best = found if best is None or found[0] > best[0] else best
+        if best is None:
+            return None
+        self.note = {best[1]: round(best[2], 3)}
+        return float(best[0])
+
+    def dump(self) -> Any:
+        """Return the bins of every pollutant."""
+        kept = {quantity: bins.dump() for quantity, _, bins, _ in self.parts if bins.slot}
+        return [self.next_ms, kept] if kept else None
+
+    def load(self, state: Any) -> None:
+        """Go on from a dump."""
+        self.next_ms = state[0]
+        for quantity, _, bins, _ in self.parts:
+            if quantity in state[1]:
+                bins.load(state[1][quantity])
+
+
+class AqiForm:
+    """derive = { aqi = "realtime" }."""
+
+    keys = ("aqi",)
+
+    def read(self, table: Mapping[str, Any], zone: str, place: str) -> Derive:
+        """There is one sort so far."""
+        known_keys(table, self.keys, place)
+        if table["aqi"] != "realtime":
+            raise ConfigError(f"{place}.aqi: {table['aqi']!r} is not known", remedy='write "realtime"')
+        return Derive(form="aqi")
+
+    def unit(self, own: str) -> str:
+        """An index has no unit."""
+        return ""
+
+    def make(self, bound: Bound) -> Source | None:
+        """Return the source, where the node measures a pollutant at least."""
+        source = Aqi(bound)
+        return source if source.parts else None
