@@ -36,12 +36,17 @@ _REFUSED = {
     400106: "the robot is not in the group any more: add it anew and copy its address",
     90030: "the robot's quota for the day is used up: lower what this channel is told, or buy more",
 }
-_SECURITY = (
-    ("sign", "secret_file does not hold this robot's secret (SEC..., 加签), or the robot has none set"),
-    ("timestamp", "this machine's clock is wrong by more than an hour: set it (NTP)"),
-    ("keyword", "the robot asks for a keyword: choose 加签 instead of 自定义关键词, or add the keyword 预警"),
-    ("ip ", "this machine's public address is not in the robot's list: add it, or choose 加签"),
-    ("whitelist", "this machine's public address is not in the robot's list: add it, or choose 加签"),
+_SECURITY = (  # 310000 stands for four mistakes, told apart by its words, which come in two languages
+    (("invalid timestamp", "过期"), "this machine's clock is wrong by more than an hour: set it (NTP)"),
+    (
+        ("sign", "签名"),
+        "secret_file does not hold this robot's secret (SEC..., 加签), or the robot has none set",
+    ),
+    (("keyword", "关键词"), "the robot asks for a keyword: choose 加签 instead of 自定义关键词, or add 预警"),
+    (
+        ("whitelist", "白名单"),
+        "this machine's public address is not in the robot's list: add it, or choose 加签",
+    ),
 )
 
 
@@ -92,7 +97,8 @@ class DingTalk:
             raise ChannelError(said, remedy="DingTalk is busy; it is tried again", retry=True)
         if code == 310000:
             text = str(body.get("errmsg", "")).lower()
-            remedy = next((advice for word, advice in _SECURITY if word in text), "check the robot's 安全设置")
+            hints = (advice for words, advice in _SECURITY if any(word in text for word in words))
+            remedy = next(hints, "check the robot's 安全设置")
             raise ChannelError(said, remedy=remedy)
         raise ChannelError(said, remedy=_REFUSED.get(code, "look the code up at open.dingtalk.com"))
 
