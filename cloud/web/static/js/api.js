@@ -10,12 +10,20 @@ export class ApiError extends Error {
 
 const TIMEOUT_MS = 15_000;
 
-async function get(path, query = {}, { timeout_ms = TIMEOUT_MS } = {}) {
-  const search = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== undefined));
-  const url = `/api/v1/${path}${search.size ? `?${search}` : ""}`;
+function get(path, query = {}, options = {}) {
+  const search = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== undefined && value !== ""));
+  return ask(`/api/v1/${path}${search.size ? `?${search}` : ""}`, options);
+}
+
+/** Send what changes something: with the token, and JSON. */
+const post = (path, body, token) => ask(`/api/v1/${path}`, {
+  method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json", Authorization: `Token ${token}` },
+});
+
+async function ask(url, { timeout_ms = TIMEOUT_MS, ...request } = {}) {
   let response;
   try {
-    response = await fetch(url, { signal: AbortSignal.timeout(timeout_ms), cache: "no-store" });
+    response = await fetch(url, { signal: AbortSignal.timeout(timeout_ms), cache: "no-store", ...request });
   } catch (error) {
     throw new ApiError(`${url}: ${error.message}`);
   }
@@ -35,6 +43,11 @@ export const latest = () => get("latest");
 export const ledger = () => get("ledger");
 export const gateways = () => get("gateways");
 export const quarantine = (limit = 200) => get("quarantine", { limit });
+export const alerts = (query) => get("alerts", query);
+export const alert = (id) => get(`alerts/${id}`);
+
+/** acknowledge, assign, comment, mute or close an alert. */
+export const step = (id, what, body, token) => post(`alerts/${id}/${what}`, body, token);
 
 /** Return [[time_ms, value], ...] of one node's quantity. */
 export async function readings({ node, quantity, start, end, step_s, aggregate }) {

@@ -59,7 +59,7 @@ function why({ trouble, quantity, value, since_ms }) {
 
 function line(item, sub = false) {
   const { node, since_ms } = item;
-  return el("button", { type: "button", class: sub ? "note sub" : "note", on: { click: () => look({ node: node.id, panel: "" }) } },
+  return el("button", { type: "button", class: sub ? "note sub" : "note", on: { click: () => look({ node: node.id }) } },
     badge(BADGE[item.trouble]), el("span", { class: "name" }, label(node.label, node.id)),
     el("span", { class: "since" }, since_ms ? t("since", { time: moment(since_ms, now_ms()) }) : ""),
     el("span", { class: "why" }, why(item)));

@@ -1,5 +1,8 @@
-// The band of the last 24 hours: how much was stored each half hour, and the highest stage. A click looks at that time.
+// The band of the last 24 hours: alerts, how much was stored each half hour, the highest stage. A click looks at that time.
+import { tally } from "./alerts.js";
+import { sentence, since } from "./alerttext.js";
 import * as api from "./api.js";
+import { barAt, drawBars, episodes, height as barsHeight } from "./bars.js";
 import { byId, el, rem } from "./dom.js";
 import { minute, moment, number, phrase } from "./format.js";
 import { t } from "./i18n.js";
@@ -13,6 +16,7 @@ const EVERY_MS = 60_000;
 const STAGE = { kind: "water_level", quantity: "level_m" };
 let data = { start: 0, volume: [], stage: [] };
 let hover = null;
+let over = null; // the alert under the pointer
 
 async function read() {
   const end = Math.ceil(now_ms() / STEP_MS) * STEP_MS;
@@ -45,8 +49,15 @@ function words() {
   const count = hover === null ? total : data.volume[slot];
   byId("band-text").replaceChildren(el("h2", {}, when), ...(total === 0 ? [el("p", {}, t(data.start ? "no_history" : "loading_chart"))] : [
     el("p", {}, el("i"), `${t("volume")} `, el("b", {}, number(count)), hover === null ? ` · ${t("per_half_hour")}` : ""),
-    level ? el("p", {}, el("i", { class: "line" }), `${t("stage")} `, el("b", {}, phrase(level[1], quantityOf(STAGE.quantity))), hover === null ? ` · ${minute(level[0])}` : "") : ""]));
+    level ? el("p", {}, el("i", { class: "line" }), `${t("stage")} `, el("b", {}, phrase(level[1], quantityOf(STAGE.quantity))), hover === null ? ` · ${minute(level[0])}` : "") : ""]),
+    data.start ? alertWords(hover === null ? data.start : from, hover === null ? now_ms() : from + STEP_MS) : "");
   byId("now").hidden = moment_ms() === null;
+}
+
+/** What is said of alerts: the one pointed at, or how many episodes there were. */
+function alertWords(start, end) {
+  if (over) return el("p", {}, el("b", {}, sentence(over)), ` · ${since(over)}`);
+  return el("p", {}, el("i", { class: "bars" }), `${t("episodes")} `, el("b", {}, number(episodes(start, end).length)), hover === null ? ` · ${t("waiting_n", { n: number(tally().waiting) })}` : "");
 }
 
 const time = (x, width) => data.start + ((x - rem() * 0.8) / (width - rem() * 1.6)) * STEPS * STEP_MS;
@@ -63,10 +74,13 @@ function draw() {
   ctx.scale(dpr, dpr);
   const em = rem();
   const frame = { left: em * 0.8, right: width - em * 0.8, top: em * 0.7, bottom: height - em * 1.5 };
+  const bars = { start: data.start, end: data.start + STEPS * STEP_MS, top: em * 0.5, now: now_ms() };
+  frame.top += barsHeight(bars.start, bars.end);
   const x = (time_ms) => frame.left + ((time_ms - data.start) / (STEPS * STEP_MS)) * (frame.right - frame.left);
   drawHours(ctx, x, frame, em);
   drawVolume(ctx, x, frame, em);
   drawStage(ctx, x, frame);
+  drawBars(ctx, x, frame, bars);
   const at = moment_ms();
   if (at !== null) line(ctx, x(at), frame, COLOURS.text);
 }
@@ -130,14 +144,19 @@ export function start() {
   canvas.addEventListener("pointermove", (event) => {
     const slot = Math.floor((time(event.offsetX, canvas.clientWidth) - data.start) / STEP_MS);
     hover = slot >= 0 && slot < STEPS ? slot : null;
+    over = barAt(event.offsetX, event.offsetY);
+    canvas.classList.toggle("over", Boolean(over));
     draw();
   });
-  canvas.addEventListener("pointerleave", () => { hover = null; draw(); });
+  canvas.addEventListener("pointerleave", () => { hover = over = null; draw(); });
   canvas.addEventListener("click", (event) => {
+    const alert = barAt(event.offsetX, event.offsetY);
+    if (alert) return look({ alert: String(alert.id) });
     const at = Math.round(Math.min(time(event.offsetX, canvas.clientWidth), now_ms()) / 60_000) * 60_000;
-    if (data.start) look({ t: new Date(at).toISOString().replace(".000Z", "Z") });
+    return data.start && look({ t: new Date(at).toISOString().replace(".000Z", "Z") });
   });
   byId("now").addEventListener("click", () => look({ t: "" }));
   new ResizeObserver(draw).observe(canvas);
   on("view", draw);
+  on("alerts", draw);
 }

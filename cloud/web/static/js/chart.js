@@ -30,8 +30,8 @@ export function columns(values, rejected, step_s) {
 }
 
 /** Return the range of the good values with some air; rejected ones are drawn at the edge, not allowed to flatten the line. */
-function range(values, quantity) {
-  const good = values.filter((value) => value !== null && value !== undefined);
+function range(values, quantity, also) {
+  const good = [...values.filter((value) => value !== null && value !== undefined), ...also];
   if (quantity.form === "state") return [-0.1, 1.1];
   if (!good.length) return [0, 1];
   const low = good.reduce((a, b) => Math.min(a, b));
@@ -78,8 +78,8 @@ function marker(time_ms) {
   };
 }
 
-/** Draw into `box`; return the uPlot chart. */
-export function draw(box, { values, rejected, step_s, quantity, start, end, at_ms, tall }) {
+/** Draw into `box`; return the uPlot chart. `also`: values that must be in sight; `under`, `over`: what else to draw. */
+export function draw(box, { values, rejected, step_s, quantity, start, end, at_ms, tall, also = [], under = [], over = [] }) {
   const em = rem();
   const data = columns(values, rejected, step_s);
   const readout = el("div", { class: "readout" });
@@ -90,7 +90,7 @@ export function draw(box, { values, rejected, step_s, quantity, start, end, at_m
     width: box.clientWidth, height: box.clientHeight, legend: { show: false }, padding: [em * 0.4, em * 1.3, 0, 0],
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), timeZone()),
     cursor: { y: false, points: { size: em * 0.5 }, drag: { x: false, y: false } },
-    scales: { x: { time: true, min: start / 1000, max: end / 1000, range: () => [start / 1000, end / 1000] }, y: { range: () => range(data[1], quantity) } },
+    scales: { x: { time: true, min: start / 1000, max: end / 1000, range: () => [start / 1000, end / 1000] }, y: { range: () => range(data[1], quantity, also) } },
     axes: [
       { ...axis, size: em * 1.6, space: em * 6, gap: em * 0.2, values: (_, times) => times.map((seconds) => tick(seconds * 1000, span_s)) },
       { ...axis, size: em * 3.4, space: em * (tall ? 2.4 : 1.9), gap: em * 0.3 },
@@ -100,7 +100,7 @@ export function draw(box, { values, rejected, step_s, quantity, start, end, at_m
       paths: quantity.form === "state" ? uPlot.paths.stepped({ align: 1 }) : undefined,
       points: { show: values.length < 3 },
     }, { stroke: "transparent", points: { show: false }, paths: () => null }],
-    hooks: { draw: [crosses, marker(at_ms)], setCursor: [(it) => tell(it, readout, quantity)] },
+    hooks: { drawClear: under, draw: [...over, crosses, marker(at_ms)], setCursor: [(it) => tell(it, readout, quantity)] },
   }, data, box);
   box.append(readout);
   return chart;

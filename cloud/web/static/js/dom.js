@@ -12,6 +12,7 @@ function set(node, props) {
   for (const [name, value] of Object.entries(props)) {
     if (value === null || value === undefined || value === false) continue;
     if (name === "class") node.className = value;
+    else if (name === "data") Object.assign(node.dataset, value);
     else if (name === "on") for (const [event, run] of Object.entries(value)) node.addEventListener(event, run);
     else if (name in node && name !== "list") node[name] = value;
     else node.setAttribute(name, value === true ? "" : value);
@@ -28,6 +29,15 @@ export function svg(tag, attributes = {}, ...children) {
 }
 
 export const byId = (id) => document.getElementById(id);
+
+/** Put new children into a box; where it was scrolled to and what had the focus (by its data-key) stay. */
+export function refill(box, ...children) {
+  const key = box.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+  const at = box.scrollTop;
+  box.replaceChildren(...children);
+  box.scrollTop = at;
+  if (key !== undefined) box.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+}
 
 /** Set text only when it differs, so that an unchanged screen costs no layout. */
 export function text(node, value) {

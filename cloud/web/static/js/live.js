@@ -1,4 +1,5 @@
 // The live stream: merges events into the store, notices a lost link, comes back and reads again.
+import * as alerts from "./alerts.js";
 import * as api from "./api.js";
 import { emit, putNodes, putReadings, store } from "./state.js";
 
@@ -9,7 +10,7 @@ let heard_ms = 0;
 
 export async function readAll() {
   const [nodes, latest, ledger, gateways, quarantine] = await Promise.all([
-    api.nodes(), api.latest(), api.ledger(), api.gateways(), api.quarantine(1)]);
+    api.nodes(), api.latest(), api.ledger(), api.gateways(), api.quarantine(1), alerts.read()]);
   store.skew_ms = latest.time_ms - Date.now();
   for (const reading of latest.latest) store.latest.set(reading.node, reading);
   putNodes(nodes.nodes, { replace: true });
@@ -65,6 +66,7 @@ function open({ fresh = false } = {}) {
   };
   listen("readings", (data) => putReadings(data.readings));
   listen("resync", () => {}); // the cloud lets us go: the stream ends, opens again, and all is read anew
+  listen("alerts", (data) => alerts.put(data.alerts));
   listen("nodes", (data) => putNodes(data.nodes));
   listen("network", (data) => {
     store.ledger = data.ledger?.total ?? data.ledger;

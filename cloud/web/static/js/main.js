@@ -1,4 +1,6 @@
 // The wall, put together: read everything once, start the parts, then live from the stream.
+import * as alert from "./alert.js";
+import * as alertcard from "./alertcard.js";
 import * as api from "./api.js";
 import * as attention from "./attention.js";
 import * as band from "./band.js";
@@ -8,6 +10,7 @@ import { byId, el, text } from "./dom.js";
 import { hideDrawer } from "./drawer.js";
 import { setZone } from "./format.js";
 import { language, setLanguage, t } from "./i18n.js";
+import * as inbox from "./inbox.js";
 import { openNetwork } from "./ledger.js";
 import * as live from "./live.js";
 import * as map from "./map.js";
@@ -19,7 +22,7 @@ import { look, readAddress, view } from "./view.js";
 
 const RETRY_S = 5;
 const GROW_MS = 5_000;
-const DRAWN_BY = ["node", "panel", "range", "t", "lang"]; // what the drawer depends on
+const DRAWN_BY = ["alert", "node", "panel", "range", "t", "lang"]; // what the drawer depends on
 
 async function readCity() {
   const [health, kinds, city] = await Promise.all([api.health(), api.kinds(), api.map()]);
@@ -33,7 +36,11 @@ async function readCity() {
 function drawer(changes) {
   if (!DRAWN_BY.some((key) => key in changes)) return;
   node.closeNode();
-  if (view.node) node.openNode(view.node);
+  alert.closeAlert();
+  inbox.closeInbox();
+  if (view.alert) alert.openAlert(view.alert);
+  else if (view.panel === "alerts") inbox.openInbox();
+  else if (view.node) node.openNode(view.node);
   else if (view.panel) openNetwork(view.panel.startsWith("ledger:") ? view.panel.slice("ledger:".length) : "");
   else hideDrawer();
 }
@@ -77,7 +84,7 @@ async function begin() {
   on("view", (changes) => { if ("lang" in changes) setLanguage(view.lang); });
   say(el("b", {}, t("loading")));
   await untilRead();
-  for (const part of [clock, map, cards, attention, network, band, node, tabs]) part.start();
+  for (const part of [clock, map, cards, alertcard, attention, alert, inbox, network, band, node, tabs]) part.start();
   on("view", drawer);
   drawer(view);
   setInterval(grow, GROW_MS);

@@ -1,10 +1,13 @@
 // The map in the middle: the base, the nodes, the layers to choose, the legend, and what a pointer finds.
 /* global L */
+import { alarms, known, levelAt } from "./alerts.js";
 import { addBase, drawNames } from "./basemap.js";
+import { levelMark } from "./alertline.js";
 import { byId, el, rem, text } from "./dom.js";
+import { closeDrawer } from "./drawer.js";
 import { number, phrase } from "./format.js";
 import { label, t } from "./i18n.js";
-import { badge, STATES } from "./marks.js";
+import { badge, LEVEL_COLOURS, LEVELS, STATES } from "./marks.js";
 import { NodeLayer } from "./nodelayer.js";
 import { counts, kindOf, on, quantityOf, store } from "./state.js";
 import { inLayer, look, view } from "./view.js";
@@ -12,7 +15,8 @@ import { inLayer, look, view } from "./view.js";
 const FEW = 60; // kinds with more nodes than this are drawn as dots
 const LANDMARKS = ["water_level", "air_quality"]; // read from afar, with their values
 const NEAR_ZOOM = 16;
-const RANKS = { suspect: 3, late: 2, silent: 2, ok: 1 };
+const BLINK_MS = 1200; // as the lines of the list do
+const RANKS = { ...Object.fromEntries(LEVELS.map((level, worse) => [level, 30 - worse])), suspect: 3, late: 2, silent: 2, ok: 1 };
 let map = null;
 let layer = null;
 let marks = [];
@@ -23,9 +27,11 @@ function toMark(node, size, named) {
   const point = map.project([node.lat, node.lon], 0);
   const kind = kindOf(node);
   return {
-    id: node.id, x: point.x, y: point.y, size, named, node,
-    get state() { return node.state; },
-    get selected() { return view.node === node.id; },
+    id: node.id, x: point.x, y: point.y, size, node,
+    get level() { return levelAt(node.id); },
+    get state() { return this.level ?? node.state; },
+    get named() { return named || this.level !== null; },
+    get selected() { return picked() === node.id; },
     get rank() { return (this.selected ? 10 : 0) + (kind?.headline === "level_m" ? 5 : 0) + RANKS[node.state]; },
     get off() { return isOff(node, kind); },
     words: () => ({ name: label(node.label, node.id), value: headline(node, kind) }),
@@ -38,6 +44,9 @@ function isOff(node, kind) {
   const state = kind?.quantities.find((quantity) => quantity.form === "state" && (quantity.name === kind.headline || quantity.name === "lamp_on"));
   return state !== undefined && values[state.name] !== undefined && values[state.name] < 0.5;
 }
+
+/** The node that is looked at, or the one whose alert is. */
+const picked = () => view.node || known.get(Number(view.alert))?.node;
 
 function headline(node, kind) {
   const value = store.latest.get(node.id)?.values?.[kind?.headline];
@@ -89,11 +98,14 @@ function drawLayers() {
 function drawLegend() {
   const count = counts(marks.map((mark) => mark.node));
   const legend = byId("legend");
-  if (legend.childElementCount !== STATES.length || legend.dataset.lang !== t("ok")) {
+  if (legend.childElementCount < STATES.length || legend.dataset.lang !== t("ok")) {
     legend.dataset.lang = t("ok");
     legend.replaceChildren(...STATES.map((state) => el("li", {}, badge(state), el("span", {}, t(state)), el("b", {}, ""))));
   }
   STATES.forEach((state, index) => text(legend.children[index].lastChild, number(count[state])));
+  const levels = LEVELS.filter((level) => marks.some((mark) => mark.level === level));
+  legend.querySelectorAll("[data-level]").forEach((item) => item.remove());
+  legend.append(...levels.map((level) => el("li", { data: { level } }, levelMark(level))));
   const blank = byId("blank");
   blank.hidden = store.nodes.size > 0;
   if (!blank.hidden) blank.replaceChildren(el("b", {}, t("no_nodes")), el("span", {}, t("no_nodes_hint")));
@@ -109,16 +121,16 @@ function point(event) {
   const { name, value } = found.mark.words();
   tip.style.left = `${found.x}px`;
   tip.style.top = `${found.y}px`;
-  tip.replaceChildren(name, el("b", {}, value || t(found.mark.state)));
+  tip.replaceChildren(name, el("b", {}, value || t(found.mark.node.state), found.mark.level ? levelMark(found.mark.level) : ""));
 }
 
 function click(event) {
   const found = layer.at(event.containerPoint);
-  if (found?.mark) look({ node: found.mark.id, panel: "" });
+  if (found?.mark) look({ node: found.mark.id });
   else if (found?.cluster) {
     moved = true;
     map.setView(map.containerPointToLatLng([found.cluster.x, found.cluster.y]), Math.min(map.getMaxZoom(), map.getZoom() + 1.5));
-  } else if (view.node || view.panel) look({ node: "", panel: "" });
+  } else closeDrawer();
 }
 
 /** Bring a node into sight, clear of the drawer. */
@@ -149,6 +161,8 @@ export function start() {
   map.getContainer().addEventListener("wheel", () => { moved = true; }, { passive: true });
   new ResizeObserver(() => { if (moved) map.invalidateSize({ pan: false }); else fit(); }).observe(map.getContainer());
   on("nodes", () => { rebuild(); drawLayers(); drawLegend(); });
+  on("alerts", () => { layer.redraw(); drawLegend(); });
+  setInterval(() => layer.pulse(alarms(), LEVEL_COLOURS.red), BLINK_MS);
   on("readings", (changed) => {
     if (changed.length) layer.redraw();
     layer.pulse(changed);
@@ -158,12 +172,12 @@ export function start() {
     rebuild();
     drawLayers();
     drawLegend();
-    if (changes.node) show(changes.node);
+    if (changes.node || changes.alert) show(picked());
   });
   rebuild();
   drawLayers();
   drawLegend();
-  if (view.node) show(view.node);
+  if (picked()) show(picked());
 }
 
 /** Where a node is drawn, in page pixels: for tests and for pointing at it. */

@@ -1,6 +1,8 @@
-// How a state looks: one shape each, so that the colour-blind read it too. Drawn once, stamped thousands of times.
+// How a state or an alert's level looks: one shape each, so that the colour-blind read it too. Drawn once, stamped often.
 
 export const STATES = ["ok", "suspect", "late", "silent"];
+export const LEVELS = ["red", "orange", "yellow", "blue"]; // the worst first
+export const LEVEL_COLOURS = { red: "#ff5a4f", orange: "#ff9a3d", yellow: "#f5d54a", blue: "#6aa8ff" };
 export const COLOURS = { accent: "#5cc8b8", dim: "#2c5f60", text: "#e8eff3", stale: "#8795a0", ground: "#0b1219", soft: "#a5b6c2" };
 
 function circle(ctx, r) {
@@ -71,7 +73,37 @@ function drawSilent(ctx, r) {
   ctx.stroke();
 }
 
-const DRAW = { ok: drawOk, suspect: drawSuspect, late: drawLate, silent: drawSilent };
+/** A polygon between two circles; the more points, the worse. */
+function star(points, inner, turn = 0) {
+  return (ctx, r) => {
+    ctx.beginPath();
+    for (let i = 0; i < 2 * points; i += 1) {
+      const [far, angle] = [i % 2 ? r * inner : r, (Math.PI * i) / points - Math.PI / 2 + turn];
+      ctx.lineTo(far * Math.cos(angle), far * Math.sin(angle));
+    }
+    ctx.closePath();
+  };
+}
+
+function bar(ctx, r) {
+  ctx.beginPath();
+  ctx.roundRect(-1.15 * r, -0.5 * r, 2.3 * r, r, 0.5 * r);
+}
+
+/** blue: a bar, yellow: a triangle, orange: a star of four points, red: a burst of eight. */
+const OUTLINES = { blue: bar, yellow: star(3, 0.52), orange: star(4, 0.46), red: star(8, 0.66) };
+const SCALES = { blue: 1, yellow: 1.25, orange: 1.35, red: 1.3 };
+
+const filled = (level) => (ctx, r) => {
+  OUTLINES[level](ctx, r * SCALES[level]);
+  ctx.fillStyle = LEVEL_COLOURS[level];
+  ctx.fill();
+};
+
+const DRAW = {
+  ok: drawOk, suspect: drawSuspect, late: drawLate, silent: drawSilent,
+  ...Object.fromEntries(LEVELS.map((level) => [level, filled(level)])),
+};
 const sprites = new Map();
 
 /** Return {image, half} for a state at radius `r` CSS pixels; kept, so a redraw only stamps. */

@@ -43,7 +43,7 @@ function draw() {
   const known = ledger && (ledger.produced > 0 || gateways.length > 0);
   const ok = gateways.filter((gateway) => gateway.state === "ok").length;
   document.documentElement.dataset.balanced = known ? String(difference(ledger) === 0) : "";
-  byId("network").replaceChildren(el("button", { type: "button", class: "whole", on: { click: () => look({ panel: view.panel ? "" : "network", node: "" }) } },
+  byId("network").replaceChildren(el("button", { type: "button", class: "whole", on: { click: () => look({ panel: view.panel === "network" ? "" : "network" }) } },
     el("h2", {}, t("network"), el("span", { class: "more" }, t("details"))),
     known ? sum(ledger) : el("div", { class: "none" }, t("no_ledger")),
     el("div", { class: "vitals" },

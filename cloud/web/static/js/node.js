@@ -1,7 +1,9 @@
 // One node: who it is, how it is, every latest value with its quality, and a chart a quantity.
+import { isOver, lookUp, of } from "./alerts.js";
+import { lines } from "./alertline.js";
 import * as api from "./api.js";
 import { draw } from "./chart.js";
-import { el, text } from "./dom.js";
+import { el, refill, text } from "./dom.js";
 import { openDrawer } from "./drawer.js";
 import { age, moment, phrase, shown } from "./format.js";
 import { label, t } from "./i18n.js";
@@ -10,6 +12,7 @@ import { kindOf, now_ms, on, quantityOf, store } from "./state.js";
 import { look, moment_ms, view } from "./view.js";
 
 const RANGES = { "1h": 3600, "24h": 86_400, "7d": 604_800 };
+const FEW = 2; // alerts of the past, unless more are asked for
 const POINTS = 480; // a chart shows no more than its pixels can
 const REDRAW_MS = 60_000;
 const SETTLE_MS = 300;
@@ -29,7 +32,7 @@ function quantities(node) {
 function heading(node) {
   const kind = kindOf(node);
   const system = store.systems.find((each) => each.name === kind?.system);
-  const ledger = el("button", { type: "button", on: { click: () => look({ panel: `ledger:${node.id}`, node: "" }) } }, t("ledger_line"));
+  const ledger = el("button", { type: "button", on: { click: () => look({ panel: `ledger:${node.id}` }) } }, t("ledger_line"));
   const pair = (name, value) => (value ? el("span", {}, `${t(name)} ${value}`) : null);
   return [
     el("h2", {}, label(node.label, node.id)),
@@ -112,6 +115,25 @@ function show(box, chart) {
   text(crossed, chart.rejected.length ? t("rejected_points", { n: chart.rejected.length }) : "");
 }
 
+/** What lasts at the node, and the last of what was; the rest on demand. */
+function drawAlerts() {
+  if (!open?.alerts) return;
+  const all = of(open.id);
+  const few = all.filter((alert, index) => !isOver(alert) || index < FEW);
+  const shown = open.past ? all : few;
+  const rest = all.length - shown.length;
+  const more = rest ? el("button", { type: "button", class: "more-line", data: { key: "past" }, on: { click: () => { open.past = true; drawAlerts(); } } }, t("earlier_alerts", { n: rest })) : "";
+  refill(open.alerts, ...shown.flatMap((alert) => lines(alert, drawAlerts, { here: true })), more);
+}
+
+async function readAlerts() {
+  try {
+    await lookUp({ node: open.id, state: "all", limit: 100 });
+  } catch (error) {
+    if (!(error instanceof api.ApiError)) throw error; // what is known stays
+  }
+}
+
 export function openNode(id) {
   closeNode();
   const node = store.nodes.get(id);
@@ -129,8 +151,11 @@ export function openNode(id) {
   });
   const head = heading(node);
   open.state = head[1].querySelector(".state");
-  openDrawer({ heading: head, body: [rangeBar(), el("div", { class: "scroll quantities" }, blocks)] });
+  open.alerts = el("div", { class: "scroll alerts of-node", role: "list" });
+  openDrawer({ heading: head, body: [rangeBar(), open.alerts, el("div", { class: "scroll quantities" }, blocks)] });
   fill(node);
+  drawAlerts();
+  readAlerts();
   drawCharts();
 }
 
@@ -140,6 +165,7 @@ export function closeNode() {
 }
 
 export function start() {
+  on("alerts", drawAlerts);
   on("readings", () => { if (open) fill(store.nodes.get(open.id)); });
   setInterval(() => { if (open) fill(store.nodes.get(open.id)); }, 1000);
   setInterval(() => { if (open && moment_ms() === null && store.link.state === "open") drawCharts(); }, REDRAW_MS);

@@ -2,12 +2,13 @@
 /* global L */
 import { eyeZoom, overlaps } from "./basemap.js";
 import { rem } from "./dom.js";
-import { COLOURS, STATES, sprite } from "./marks.js";
+import { COLOURS, LEVELS, LEVEL_COLOURS, STATES, sprite } from "./marks.js";
 
 const CROWD = 1500; // more marks than this in sight: gather them
 const CELL_REM = 4.2;
 const PULSE_MS = 1100;
 const PULSES = 48;
+const DRAWN = [...STATES, ...LEVELS.toReversed()]; // the worst last, on top
 
 export const NodeLayer = L.Layer.extend({
   /** marks(): [{id, x, y, state, off, big, label, value, rank, size, named}] with x, y in world pixels at zoom 0. names(ctx, taken): the map's own names, where room is left. */
@@ -87,7 +88,7 @@ export const NodeLayer = L.Layer.extend({
     const corner = this._map.getPixelBounds().min;
     const cells = new Map();
     for (const it of seen) {
-      if (it.mark.size > 0 || it.mark.selected) {
+      if (it.mark.size > 0 || it.mark.selected || it.mark.level) {
         this.shown.push(it);
         continue;
       }
@@ -131,10 +132,10 @@ export const NodeLayer = L.Layer.extend({
     const near = Math.min(1.8, Math.max(far, 2 ** ((eyeZoom(this._map) - 14) / 2.5)));
     const radii = [0.17 * near, 0.27 * near, 0.46 * far].map((em) => Math.round(rem() * em * 4) / 4);
     for (const wanted of radii.keys()) {
-      for (const state of STATES) {
+      for (const state of DRAWN) {
         for (const { mark, x, y } of shown) {
           if (mark.size !== wanted || mark.state !== state) continue;
-          const r = radii[wanted] * (wanted === 0 && state !== "ok" ? 1.7 : 1);
+          const r = mark.level ? Math.max(radii[1], radii[2]) * 1.1 : radii[wanted] * (wanted === 0 && state !== "ok" ? 1.7 : 1);
           const { image, half } = sprite(mark.state, r, mark.off);
           ctx.drawImage(image, x - half, y - half, half * 2, half * 2);
         }
@@ -172,7 +173,7 @@ export const NodeLayer = L.Layer.extend({
       if (!box) continue;
       taken.push(box);
       const left = box[0] + em * 0.1;
-      this._line(ctx, value, left, (full ? box[1] + em * 0.62 : (box[1] + box[3]) / 2), `600 ${em}px ${family}`, mark.state === "ok" ? COLOURS.text : COLOURS.stale);
+      this._line(ctx, value, left, (full ? box[1] + em * 0.62 : (box[1] + box[3]) / 2), `600 ${em}px ${family}`, LEVEL_COLOURS[mark.level] ?? (mark.state === "ok" ? COLOURS.text : COLOURS.stale));
       if (full) this._line(ctx, name, left, value ? box[1] + em * 1.6 : (box[1] + box[3]) / 2, `${em * 0.82}px ${family}`, COLOURS.soft);
     }
     return taken;
@@ -199,13 +200,13 @@ export const NodeLayer = L.Layer.extend({
     ctx.fillText(text, x, y);
   },
 
-  /** Let changed nodes send out one ring each. */
-  pulse(ids) {
+  /** Let nodes send out one ring each: what changed, or what is red and nobody's. */
+  pulse(ids, colour = COLOURS.accent) {
     if (matchMedia("(prefers-reduced-motion: reduce)").matches || document.hidden) return;
     const seen = new Map(this.shown.map((it) => [it.mark.id, it]));
     for (const id of ids) {
       if (this._pulses.size >= PULSES) break;
-      if (seen.has(id)) this._pulses.set(id, performance.now());
+      if (seen.has(id)) this._pulses.set(id, { start: performance.now(), colour });
     }
     this._animate();
   },
@@ -215,7 +216,7 @@ export const NodeLayer = L.Layer.extend({
       this._frame = null;
       const ctx = this._fit(this._canvases[1]);
       const seen = new Map(this.shown.map((it) => [it.mark.id, it]));
-      for (const [id, start] of this._pulses) {
+      for (const [id, { start, colour }] of this._pulses) {
         const part = (now - start) / PULSE_MS;
         const at = seen.get(id);
         if (part >= 1 || !at) {
@@ -224,7 +225,7 @@ export const NodeLayer = L.Layer.extend({
         }
         ctx.beginPath();
         ctx.arc(at.x, at.y, rem() * [0.2, 0.3, 0.5][at.mark.size] + rem() * 1.2 * Math.max(0, part), 0, 7);
-        ctx.strokeStyle = COLOURS.accent;
+        ctx.strokeStyle = colour;
         ctx.globalAlpha = 0.8 * (1 - Math.max(0, part)) ** 2;
         ctx.lineWidth = rem() * 0.12;
         ctx.stroke();

@@ -1,23 +1,25 @@
-// The phone's four tabs; on a wide screen all panels are seen at once and the tabs are not.
+// The phone's tabs, the alerts first; on a wide screen all panels are seen at once and the tabs are not.
+import { tally } from "./alerts.js";
 import { byId, el } from "./dom.js";
 import { number } from "./format.js";
 import { t } from "./i18n.js";
 import { counts, fresh, on } from "./state.js";
 import { look, view } from "./view.js";
 
-const TABS = ["figures", "map", "attention", "network"];
+const TABS = ["alerts", "figures", "map", "attention", "network"];
 
 function draw() {
-  const tab = TABS.includes(view.tab) ? view.tab : "figures";
+  const tab = TABS.includes(view.tab) ? view.tab : TABS[0];
   document.body.dataset.tab = tab;
   const count = counts();
-  const waiting = count.total - fresh(count) + count.suspect;
+  const counted = { alerts: tally().waiting, attention: count.total - fresh(count) + count.suspect };
   byId("tabs").replaceChildren(...TABS.map((name) => el("button", { type: "button", ariaPressed: String(name === tab), on: { click: () => look({ tab: name }) } },
-    t(`tab_${name}`), name === "attention" && waiting ? el("b", {}, number(waiting)) : null)));
+    t(`tab_${name}`), counted[name] ? el("b", { class: name }, number(counted[name])) : null)));
 }
 
 export function start() {
   draw();
   on("view", draw);
   on("nodes", draw);
+  on("alerts", draw);
 }

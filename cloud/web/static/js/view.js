@@ -1,7 +1,8 @@
-// What is looked at, kept in the address after the #: lang, layer, node, t, range, panel, tab. A link opens exactly that.
+// What is looked at, kept in the address after the #: lang, layer, node, alert, ... A link opens exactly that.
 import { emit } from "./state.js";
 
-const KEYS = ["lang", "layer", "node", "t", "range", "panel", "tab"];
+const KEYS = ["lang", "layer", "node", "alert", "t", "range", "panel", "tab", "state", "level", "system", "q"];
+const DRAWERS = ["alert", "node", "panel"]; // what fills the drawer, the first one that is set
 export const view = Object.fromEntries(KEYS.map((key) => [key, ""]));
 
 export function readAddress() {
@@ -9,11 +10,12 @@ export function readAddress() {
   for (const key of KEYS) view[key] = search.get(key) ?? "";
 }
 
-/** Change the view and the address; `undefined` values stay as they are. */
-export function look(changes) {
+/** Change the view and the address; what is not named stays as it is. Opening one thing in the drawer closes the others. */
+export function look(wanted) {
+  const opened = DRAWERS.find((key) => wanted[key]);
+  const changes = opened ? { ...Object.fromEntries(DRAWERS.map((key) => [key, ""])), ...wanted } : wanted;
   Object.assign(view, changes);
   const search = new URLSearchParams(KEYS.filter((key) => view[key]).map((key) => [key, view[key]]));
-  const opened = ("node" in changes && changes.node) || ("panel" in changes && changes.panel);
   history[opened ? "pushState" : "replaceState"](null, "", search.size ? `#${search}` : location.pathname);
   emit("view", changes);
 }
