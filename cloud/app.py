@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from cloud.alerts.desk import Desk
+from cloud.alerts.build import build_alerts
 from cloud.api import build_api
 from cloud.api.ledger import network
 from cloud.board import Board
@@ -34,6 +34,9 @@ class Cloud:
     def __init__(self, config: CloudConfig) -> None:
         self.config = config
         registry, live = Registry(config.registry_url), Live()
+        desk, self.sender = build_alerts(
+            config.alerts, config.timezone, registry, now_ms=epoch_ms, show=live.alerts
+        )
         self.services = Services(
             name_en=config.name_en,
             name_zh=config.name_zh,
@@ -43,7 +46,7 @@ class Cloud:
             store=STORES[config.store.kind](config),
             board=Board(),
             live=live,
-            alerts=Desk(registry, now_ms=epoch_ms, show=live.alerts),
+            alerts=desk,
         )
         self.port = config.port
 
@@ -60,6 +63,7 @@ class Cloud:
         try:
             await services.registry.open()
             await services.alerts.open()
+            await self.sender.open()
             await services.store.open()
             await self._load_board()
             await self._serve(started)
@@ -77,6 +81,8 @@ class Cloud:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.services.live.run(), name="live")
                 tasks.create_task(self._watch_states(), name="states")
+                tasks.create_task(self.services.alerts.run(), name="alerts")
+                tasks.create_task(self.sender.run(), name="sender")
                 if self.services.store.kind != "embedded":
                     tasks.create_task(self._poll(), name="poll")
                 if started is not None:

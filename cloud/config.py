@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from cloud.alerts.config import AlertsConfig, read_alerts
 from edge.config import load_toml, read_secret
 from edge.model.errors import ConfigError
 
@@ -61,6 +62,7 @@ class CloudConfig:
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
     name_en: str = "City Neuron"
     name_zh: str = "城市神经元"
+    alerts: AlertsConfig = field(default_factory=AlertsConfig)
 
     @property
     def registry_url(self) -> str:
@@ -85,6 +87,7 @@ _TYPES: dict[str, type] = {
     "timezone": str,
     "name_en": str,
     "name_zh": str,
+    "alerts": dict,
 }
 
 
@@ -109,6 +112,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> CloudConfig
         data_dir=base / table.get("data_dir", "city-data"),
         store=store,
         token=token,
+        alerts=read_alerts(table.get("alerts", {}), str(path), base),
         timezone=zone(table.get("timezone", "Asia/Shanghai")),
     )
 
@@ -132,7 +136,8 @@ def _check(path: Path, table: Mapping[str, Any]) -> None:
             value, bool
         )
         if not fits:
-            raise ConfigError(f"{path}: {name} must be {expected.__name__}, not {type(value).__name__}")
+            wanted = "a table" if expected is dict else expected.__name__
+            raise ConfigError(f"{path}: {name} must be {wanted}, not {type(value).__name__}")
     if not 0 <= table.get("port", 0) <= 65_535:
         raise ConfigError(f"{path}: port {table['port']} is no port", remedy="use 1 to 65535")
     if not 0.1 <= table.get("poll_s", 1) <= 3_600:

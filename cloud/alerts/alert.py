@@ -13,6 +13,11 @@ CITY = "city"
 """Who the cloud itself is in the audit."""
 
 
+OVER = "over"
+"""What a gateway puts in the place of a level when it told people that an episode is over."""
+LEVEL_WORDS = frozenset(level.word for level in Level)
+
+
 class State(StrEnum):
     """Where an alert stands for the people who work on it."""
 
@@ -48,7 +53,8 @@ class Alert:
     end. told: by channel, the highest level told there. escalated: by number of the escalation, the level it
     was made at. muted_level: what is above it breaks the mute. cause: the alert it is folded under.
     waits_until_ms: nobody is told before (the grace of a node whose gateway came back). follows: the alert of
-    the same rule and node that it goes on with, seconds after that one ended. settled: nothing more will come.
+    the same rule and node that it goes on with, soon after that one ended. over_told: the channels that know
+    of its end. settled: nothing more will come.
     """
 
     id: int
@@ -68,6 +74,7 @@ class Alert:
     cause: int | None = None
     waits_until_ms: int = 0
     follows: int | None = None
+    over_told: tuple[str, ...] = ()
     settled: bool = False
 
     @property
@@ -93,7 +100,13 @@ class Alert:
     @property
     def told_by_gateway(self) -> int:
         """The highest level that a gateway told by its own channel, 0 for none."""
-        return max((Level.of(sent.level) for sent in self.episode.told), default=0)
+        words = (sent.level for sent in self.episode.told)
+        return max((Level.of(word) for word in words if word in LEVEL_WORDS), default=0)
+
+    @property
+    def end_told_by_gateway(self) -> bool:
+        """Whether a gateway told by its own channel that it is over."""
+        return any(sent.level == OVER for sent in self.episode.told)
 
     def told_level(self, channel: str) -> int:
         """The highest level that a channel's readers know of, 0 for none; what a gateway told, all know."""

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from cloud.alerts.alert import Alert, Step
+from cloud.alerts.facts import Group, Recent
 from cloud.alerts.maintenance import Window
-from cloud.alerts.notice import Notice
-from edge.model.alert import EpisodeKey
+from cloud.alerts.notice import Notice, Reason
+from edge.model.alert import EpisodeKey, Level
 
 
 @dataclass(kw_only=True, slots=True)
@@ -21,6 +22,11 @@ class Book:
     alerts: dict[int, Alert] = field(default_factory=dict)
     notices: dict[int, Notice] = field(default_factory=dict)
     windows: dict[int, Window] = field(default_factory=dict)
+    groups: dict[Group, Recent] = field(default_factory=dict)
+    due_ms: dict[int, int] = field(default_factory=dict)
+    """When an alert has to be looked at again."""
+    waiting: set[int] = field(default_factory=set)
+    """What waits to be told together with others: it is looked at with whatever else is."""
     next_alert: int = 1
     next_notice: int = 1
     next_window: int = 1
@@ -49,6 +55,7 @@ class Book:
             if alert is not None and alert.settled:
                 del self.alerts[ident]
                 del self._by_key[alert.key]
+                self.due_ms.pop(ident, None)
                 rest = self._by_subject[alert.subject]
                 rest.discard(ident)
                 if not rest:
@@ -66,6 +73,8 @@ class Draft:
         self.notices: list[Notice] = []
         self.dropped: dict[int, str] = {}
         """Notices that need not be sent any more, with the reason."""
+        self.groups: dict[Group, Recent] = {}
+        self.waiting: set[int] | None = None
         self._new_keys: dict[EpisodeKey, int] = {}
         self._new_subjects: dict[tuple[str, str], list[int]] = {}
 
@@ -105,13 +114,23 @@ class Draft:
         self.alerts[alert.id] = alert
         self.steps += steps
 
-    def tell(self, notice: Notice) -> None:
+    def tell(self, channel: str, reason: Reason, level: Level, alerts: Iterable[int], *, was: int = 0) -> None:
         """Have something sent."""
-        self.notices.append(notice)
+        self.notices.append(
+            Notice(
+                id=self.book.next_notice + len(self.notices),
+                channel=channel,
+                reason=reason,
+                level=level,
+                was=was,
+                made_ms=self.now_ms,
+                alerts=tuple(alerts),
+            )
+        )
 
-    def next_notice(self) -> int:
-        """Return a number for a new notice."""
-        return self.book.next_notice + len(self.notices)
+    def recent(self, group: Group) -> Recent | None:
+        """Return what a group was told last."""
+        return self.groups.get(group) or self.book.groups.get(group)
 
     def take_in(self) -> None:
         """Make the changes true, after they were written."""
@@ -121,4 +140,5 @@ class Draft:
         self.book.notices.update((notice.id, notice) for notice in self.notices)
         for ident in self.dropped:
             self.book.notices.pop(ident, None)
+        self.book.groups.update(self.groups)
         self.book.forget_settled(self.alerts)

@@ -73,7 +73,8 @@ def updated(alert: Alert, episode: Episode, now_ms: int) -> Lived:
         alert = replace(alert, over_ms=now_ms)
     elif after.is_open and not before.is_open:
         steps.append(Step(alert.id, after.updated_ms, _source(after), "reopened", after.level.word))
-        alert = replace(alert, over_ms=None)
+        told = {channel: mark for channel, mark in alert.told.items() if channel not in alert.over_told}
+        alert = replace(alert, over_ms=None, told=told, over_told=())  # who thinks it over is told again
     return alert, steps
 
 

@@ -23,14 +23,15 @@ class Reason(StrEnum):
 class Notice:
     """What has to be sent on one channel: about these alerts (the first is the worst), at this level.
 
-    digest: the number of the notice whose digest tells it, when the channel's limit left it no message of
-    its own.
+    was: the level that its readers knew of before, 0 for none; of an escalation its number, from 1. digest: the
+    number of the notice whose digest tells it, when the channel's limit left it no message of its own.
     """
 
     id: int
     channel: str
     reason: Reason
     level: Level
+    was: int = 0
     made_ms: int
     alerts: tuple[int, ...]
     digest: int | None = None

@@ -60,10 +60,11 @@ class Records:
 
         return await self._registry.transact(find) if keys else []
 
-    async def alert(self, ident: int) -> Alert | None:
-        """Return one alert, None if there is none of this number."""
+    async def alerts(self, idents: Collection[int]) -> dict[int, Alert]:
+        """Return the alerts of these numbers, those that there are."""
+        query = select(AlertRow).where(AlertRow.id.in_(idents))
         return await self._registry.transact(
-            lambda session: _alert(row) if (row := session.get(AlertRow, ident)) else None
+            lambda session: {row.id: _alert(row) for row in session.scalars(query)}
         )
 
     async def search(self, asked: Search) -> list[Alert]:
@@ -219,6 +220,7 @@ def _row(alert: Alert) -> dict[str, Any]:
         "closed_by": alert.closed_by,
         "waits_until_ms": alert.waits_until_ms,
         "follows": alert.follows,
+        "over_told": list(alert.over_told),
     }
     return {
         "id": alert.id,
@@ -248,6 +250,7 @@ def _alert(row: AlertRow) -> Alert:
             "told": {
                 channel: Mark(Level(level), time_ms) for channel, (level, time_ms) in life["told"].items()
             },
+            "over_told": tuple(life["over_told"]),
         },
     )
 
@@ -258,6 +261,7 @@ def _outbox(notice: Notice) -> dict[str, Any]:
         "channel": notice.channel,
         "kind": notice.reason.value,
         "level": int(notice.level),
+        "was": notice.was,
         "made_ms": notice.made_ms,
         "alerts": list(notice.alerts),
         "digest": notice.digest,
@@ -271,6 +275,7 @@ def _notice(row: OutboxRow) -> Notice:
         channel=row.channel,
         reason=Reason(row.kind),
         level=Level(row.level),
+        was=row.was,
         made_ms=row.made_ms,
         alerts=tuple(row.alerts),
         digest=row.digest,

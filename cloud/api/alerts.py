@@ -47,13 +47,13 @@ async def take_episodes(call: Call) -> web.Response:
             good.append(_episode(row, call.params["id"]))
         except (InvalidRequest, EpisodeError) as error:
             refused.append({"index": index, "error": str(error)})
+    call.services.alerts.heard(call.params["id"])
     await call.services.alerts.take(good)
     return json_answer({"taken": len(good), "refused": refused})
 
 
 def _episode(row: dict[str, Any], gateway: str) -> Episode:
     check(row, EPISODE, "episode")
-    check(list((row.get("note") or {}).values()), array({"type": "number"}), "episode.note")
     return Episode.from_dict({**row, "gateway": row.get("gateway") or gateway})
 
 

@@ -82,6 +82,7 @@ async def take_report(call: Call) -> web.Response:
     """Take a gateway's report and tell the open pages."""
     report = _report(call.params["id"], call.body)
     await call.services.registry.report(report)
+    call.services.alerts.heard(report.gateway)
     call.services.live.network(await network(call.services))
     return json_answer({"taken": len(report.quarantine)})
 

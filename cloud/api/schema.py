@@ -30,6 +30,11 @@ def obj(required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = 
     }
 
 
+def mapping(names: Schema, values: Schema) -> Schema:
+    """Return the schema of an object whose members' names are not known before."""
+    return {"type": "object", "propertyNames": names, "additionalProperties": values}
+
+
 def array(items: Schema, *, max_items: int | None = None) -> Schema:
     """Return the schema of a list."""
     return {"type": "array", "items": items, **({} if max_items is None else {"maxItems": max_items})}
@@ -92,10 +97,15 @@ def _check_object(value: Mapping[str, object], schema: Schema, place: str) -> No
     for name in schema.get("required", ()):
         if name not in value:
             raise _wrong(f"{place}.{name}", "is missing")
+    others = schema.get("additionalProperties")
     for name, member in value.items():
+        if "propertyNames" in schema:
+            check(name, schema["propertyNames"], f"{place}: the name {name[:40]!r}")
+        if isinstance(others, Mapping) and name not in properties:
+            check(member, others, f"{place}.{name[:40]}")
         if name in properties:
             check(member, properties[name], f"{place}.{name}")
-        elif schema.get("additionalProperties") is False:
+        elif others is False:
             raise _wrong(
                 f"{place}.{name[:40]}", "is not known here", f"known are: {', '.join(sorted(properties))}"
             )

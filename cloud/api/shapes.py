@@ -1,7 +1,7 @@
 """Schemas that several nouns of the API share."""
 
 from cloud.api.routing import Param
-from cloud.api.schema import Schema, array, integer, nullable, number, obj, text
+from cloud.api.schema import Schema, array, integer, mapping, nullable, number, obj, text
 from cloud.registry.models import COUNTS
 from edge.model.alert import Level
 from edge.model.kinds import KINDS
@@ -22,6 +22,7 @@ NODE = obj(
         "lat": nullable(number(-90, 90)),
         "lon": nullable(number(-180, 180)),
         "gateway": nullable(GATEWAY_ID),
+        "stages": mapping(text(max_length=32, pattern=r"^[a-z][a-z0-9_]{1,31}$"), number(-20_000, 20_000)),
     },
 )
 KIND_PARAM = Param(
@@ -35,7 +36,7 @@ LEVEL: Schema = {"type": "string", "enum": [level.word for level in Level]}
 _VALUE = nullable({"type": "number"})
 _TIME_OR_NULL = nullable(TIME_MS)
 _NAME_OR_NULL = nullable({"type": "string"})
-_SENT = obj({"channel": text(max_length=64), "time_ms": TIME_MS, "level": LEVEL})
+_SENT = obj({"channel": text(max_length=64), "time_ms": TIME_MS, "level": text(max_length=16)})
 _EPISODE: dict[str, Schema] = {
     "rule": RULE,
     "node": NODE_ID,
@@ -59,7 +60,7 @@ EPISODE: Schema = {
         "revision": integer(0, 2**53),
         "gateway": text(max_length=32),
         "told": array(_SENT, max_items=200),
-        "note": {"type": ["object", "null"]},
+        "note": {**mapping(text(max_length=64), {"type": "number"}), "type": ["object", "null"]},
     },
     "required": list(_EPISODE),
 }

@@ -66,8 +66,9 @@ class MaintenanceRow(Base):
 class OutboxRow(Base):
     """A message that has to be sent, written in the transaction that found the reason for it.
 
-    `digest` names the digest that tells it, where a channel's limit did not allow a message of its own.
-    `done_ms`: the channel took it, or will never take it (then `trouble` says why).
+    `was`: the level that its readers knew of before, 0 for none; of an escalation its number. `digest` names
+    the digest that tells it, where a channel's limit did not allow a message of its own. `done_ms`: the channel
+    took it, or will never take it (then `trouble` says why).
     """
 
     __tablename__ = "outbox"
@@ -77,6 +78,7 @@ class OutboxRow(Base):
     channel: Mapped[str] = mapped_column(String(64))
     kind: Mapped[str] = mapped_column(String(16))
     level: Mapped[int]
+    was: Mapped[int]
     made_ms: Mapped[int] = mapped_column(BigInteger)
     alerts: Mapped[list[int]] = mapped_column(JSON)
     digest: Mapped[int | None]

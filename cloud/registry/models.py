@@ -34,7 +34,7 @@ class NodeRow(Base):
     lat: Mapped[float | None]
     lon: Mapped[float | None]
     gateway: Mapped[str | None] = mapped_column(String(32), index=True)
-    stages: Mapped[dict[str, float] | None] = mapped_column(JSON)
+    stages: Mapped[dict[str, float] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class LedgerCounts:

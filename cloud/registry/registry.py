@@ -157,6 +157,7 @@ def _node(row: NodeRow) -> Node:
         lat=row.lat,
         lon=row.lon,
         gateway=row.gateway,
+        stages=row.stages or {},
     )
 
 
@@ -171,6 +172,7 @@ def _merge(session: Session, node: Node) -> bool:
         lat=node.lat,
         lon=node.lon,
         gateway=node.gateway,
+        stages=dict(node.stages) or None,
     )
     merged = session.merge(row)
     return merged in session.new or session.is_modified(merged)

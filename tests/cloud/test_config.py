@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 import servers
 
+from cloud.alerts.config import KEYS as ALERTS_KEYS
+from cloud.alerts.config import AlertsConfig
+from cloud.alerts.routes import SELECTS
 from cloud.config import _TYPES, CloudConfig, StoreConfig, load
 from edge.model.errors import ConfigError
 
@@ -24,20 +27,41 @@ def written(folder: Path, text: str) -> Path:
 
 def test_the_sample_loads_and_says_what_the_defaults_are() -> None:
     config = load(SAMPLE, WITH_TOKEN)
-    default = CloudConfig(token="secret", data_dir=SAMPLE.parent / "city-data")
+    default = CloudConfig(token="secret", data_dir=SAMPLE.parent / "city-data", alerts=AlertsConfig())
     assert config == default
 
 
 def test_the_sample_shows_every_key() -> None:
     text = SAMPLE.read_text(encoding="utf-8")
     shown = set(re.findall(r"^(?:# )?([a-z_]+) = ", text, re.MULTILINE))
-    assert shown == set(_TYPES)
+    assert shown == {
+        *_TYPES,
+        *ALERTS_KEYS,
+        *SELECTS,
+        "channels",
+        "level",
+        "quiet",
+        "quiet_below",
+        "after_min",
+    } - {"alerts"}
 
 
 def test_every_commented_value_of_the_sample_is_valid(tmp_path: Path) -> None:
     for line in re.findall(r'^# (store = ".*?")', SAMPLE.read_text(encoding="utf-8"), re.MULTILINE):
         config = load(written(tmp_path, line), WITH_TOKEN)
         assert (config.store.kind, config.store.database) == ("influxql", "city")
+
+
+def test_the_examples_of_routes_and_escalation_are_valid(tmp_path: Path) -> None:
+    text = SAMPLE.read_text(encoding="utf-8")
+    _, examples = text.split("# [[alerts.route]]")
+    routes = re.sub(r"^# (?=[a-z_]+ = |\[\[)", "", "# [[alerts.route]]" + examples, flags=re.MULTILINE)
+    alerts = load(written(tmp_path, routes), WITH_TOKEN).alerts
+    assert alerts.routes[0].quiet is not None
+    assert alerts.escalations[0].channels == ("chief",)
+    with pytest.raises(ConfigError, match="no channel 'chief'") as caught:
+        alerts.check_channels({"water-duty"})
+    assert "water-duty" in caught.value.remedy
 
 
 @pytest.mark.parametrize(
@@ -54,6 +78,18 @@ def test_every_commented_value_of_the_sample_is_valid(tmp_path: Path) -> None:
         ('store = "http://host:8086"', "no store"),
         ("port = ", "cloud.toml"),
         ('token_file = "nowhere"', "nowhere"),
+        ("alerts = 1", "alerts must be a table"),
+        ("[alerts]\nsettle = 1", "alerts.settle is not known"),
+        ("[alerts]\nsettle_s = -1", "alerts.settle_s -1 is out of range"),
+        ('[alerts]\nslow = "silence_s"', "alerts.slow is no list"),
+        ("[alerts.route]", "write [[alerts.route]]"),
+        ("[[alerts.route]]", "[[alerts.route]] 1: no channels"),
+        ('[[alerts.route]]\nchannels = ["a"]\nlevels = 1', "[[alerts.route]] 1: key 'levels' is not known"),
+        ('[[alerts.route]]\nchannels = ["a"]\nsystems = ["wtaer"]', "systems has 'wtaer'"),
+        ('[[alerts.route]]\nchannels = ["a"]\nlevel = "grey"', "level 'grey' is no level"),
+        ('[[alerts.route]]\nchannels = ["a"]\nquiet = "22"', "quiet '22' is no span of hours"),
+        ('[[alerts.route]]\nchannels = ["a"]\nquiet_below = "red"', "quiet_below without quiet"),
+        ('[[alerts.escalation]]\nchannels = ["a"]', "[[alerts.escalation]] 1: after_min None"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, problem: str) -> None:

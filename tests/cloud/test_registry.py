@@ -130,3 +130,12 @@ async def test_a_database_that_cannot_be_opened_is_told_without_its_password(tmp
         await absent.open()
     assert "secret" not in str(caught.value)
     await absent.close()
+
+
+async def test_stages_are_kept_and_may_be_taken_back(registry: Registry) -> None:
+    staged = replace(STAGE, stages={"warning_m": 3.3, "guaranteed_m": 4.1})
+    assert await registry.upsert([staged]) == [staged]
+    assert await registry.upsert([staged]) == []
+    assert await registry.nodes() == [staged]
+    assert await registry.upsert([STAGE]) == [STAGE]
+    assert await registry.nodes() == [STAGE]
