@@ -26,6 +26,7 @@ PARTS: dict[str, tuple[str, str, str]] = {
     "replay": ("simulators.cli", "replay", "Publish recorded data as nodes."),
     "fleet": ("simulators.cli", "fleet", "Run a simulated district on a broker."),
     "qc": ("edge.quality.cli", "qc", "Check recorded values as the gateway does."),
+    "rules": ("edge.rules.cli", "app", "Check, show and backtest rules."),
     "dashboards": ("dashboards.cli", "app", "Build and push Grafana dashboards."),
 }
 

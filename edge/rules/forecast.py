@@ -1,17 +1,10 @@
-"""When will the water reach a stage: the recent slope carried on, an honest band, and rain on its way.
-
-The slope is the median of the slopes between all pairs of points of the window (Theil and Sen): a third of the
-points may be wrong without harm. The band comes from the same slopes: the quick tenth says the earliest time,
-the slow tenth the latest.
-"""
+"""When will the water reach a stage: the recent slope carried on, an honest band, and rain on its way."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import inf
-from statistics import median
 from typing import Any
 
 from edge.model.errors import ConfigError
@@ -19,37 +12,10 @@ from edge.model.quantities import QUANTITIES
 from edge.rules.notation import read_duration, read_threshold
 from edge.rules.peers import Peers
 from edge.rules.rule import Derive, Threshold
+from edge.rules.slope import HOUR_MS, POINTS, fit
 from edge.rules.source import Bound, Source, known_keys, read_over, read_text
 
-POINTS = 24  # of a window: 276 slopes
-FEWEST = 6
-HOUR_MS = 3_600_000
-
-
-@dataclass(frozen=True, slots=True)
-class Slope:
-    """A rise in units an hour: its median, its slow and its quick tenth; and where the line stands now."""
-
-    middle: float
-    slow: float
-    quick: float
-    now: float
-
-
-def fit(points: Sequence[tuple[int, float]]) -> Slope | None:
-    """Return the slope through the points, the oldest first; None for too few."""
-    if len(points) < FEWEST:
-        return None
-    slopes = sorted(
-        (later[1] - early[1]) / (later[0] - early[0]) * HOUR_MS
-        for k, later in enumerate(points)
-        for early in points[:k]
-        if 3 * (later[0] - early[0]) >= points[-1][0] - points[0][0]  # short pairs say noise
-    )
-    middle, tenth = median(slopes), len(slopes) // 10
-    end_ms = points[-1][0]
-    now = median([value + middle * (end_ms - t_ms) / HOUR_MS for t_ms, value in points[-FEWEST:]])
-    return Slope(middle, slopes[tenth], slopes[-1 - tenth], now)
+QUIET_MS = 86_400_000  # after the stage stood, it is not forecast: the water swings about it
 
 
 class Forecast:
@@ -65,6 +31,7 @@ class Forecast:
         self.lead_ms = int(extra.get("lead_ms", 0))
         self.rise_per_mm = float(extra.get("rise_m_per_mm", 0.0))
         self.furthest_min = max(step.leave.offset for step in bound.rule.steps) * 2
+        self.reached_ms = -QUIET_MS
         self.shown: float | None = None
         self.note: Mapping[str, float] | None = None
 
@@ -81,6 +48,8 @@ class Forecast:
             points.popleft()
         self.shown, self.note = value, None
         if value >= self.stage:
+            self.reached_ms = t_ms
+        if t_ms - self.reached_ms < QUIET_MS:
             return inf  # it is there: no longer a forecast
         return self._minutes(t_ms, value)
 
@@ -95,7 +64,7 @@ class Forecast:
         slope = fit(tuple(points))
         if slope is None:
             return None
-        room = self.stage - max(slope.now, value)
+        room = max(0.0, self.stage - max(slope.now, value))
         middle, slow, quick = slope.middle + coming, slope.slow + coming, slope.quick + coming
         if slow <= 0:
             return inf  # part of the window fell: no rise to rely on
@@ -117,11 +86,12 @@ class Forecast:
 
     def dump(self) -> Any:
         """Return the points of the window."""
-        return list(self.points) or None
+        return [self.reached_ms, list(self.points)] if self.points else None
 
     def load(self, state: Any) -> None:
         """Go on from a dump."""
-        self.points = deque((t_ms, value) for t_ms, value in state)
+        self.reached_ms = state[0]
+        self.points = deque((t_ms, value) for t_ms, value in state[1])
 
 
 class ForecastForm:

@@ -57,7 +57,7 @@ class Line:
                 return None
         elif index < 0:
             return None
-        line = cls(rule, Track(terms, watched), index, source)
+        line = cls(rule, Track(terms, rule.quantity), index, source)
         if rule.given is not None:
             if rule.given.quantity not in quantities:
                 return None

@@ -9,10 +9,10 @@ from typing import Any
 
 from edge.model.quantities import QUANTITIES, Form, Mean
 from edge.rules.rule import Derive
+from edge.rules.slope import HOUR_MS, fit
 from edge.rules.source import Bound, Source, known_keys, read_over
 
 BINS = 24
-HOUR_MS = 3_600_000
 
 
 class Bins:
@@ -123,7 +123,11 @@ class SumOver(_Window):
 
 
 class RateOver:
-    """How fast a value changes, an hour, over a window; a counter's fresh start is no fall."""
+    """How fast a value changes, an hour, over a window; a counter's fresh start is no fall.
+
+    What looks like much is fitted by the median of slopes, so that a sensor lifted out of the water and put
+    back is no rise; that takes six values at least in the window.
+    """
 
     shown: float | None = None
     note: Mapping[str, float] | None = None
@@ -131,6 +135,9 @@ class RateOver:
     def __init__(self, bound: Bound) -> None:
         self.index, self.over_ms = bound.index, bound.derive.over_ms
         self.width_ms = max(1, self.over_ms // BINS)
+        self.sign = -1.0 if bound.rule.below else 1.0
+        limits = [step.leave.at(bound.node.stages, bound.period_s) or 0.0 for step in bound.rule.steps]
+        self.look = min(self.sign * limit for limit in limits)  # from here on it is worth a closer look
         self.counter = QUANTITIES[bound.rule.quantity].form is Form.COUNTER
         self.points: deque[tuple[int, float]] = deque()
         self.last, self.run = None if self.counter else 0.0, 0.0
@@ -152,7 +159,11 @@ class RateOver:
         begin_ms, begin = points[0]
         if 2 * (t_ms - begin_ms) < self.over_ms:
             return None
-        return (value - begin) / (t_ms - begin_ms) * HOUR_MS
+        rate = (value - begin) / (t_ms - begin_ms) * HOUR_MS
+        if self.counter or self.sign * rate < self.look:
+            return rate
+        slope = fit(tuple(points))
+        return None if slope is None else slope.middle
 
     def dump(self) -> Any:
         """Return the points, and how far a counter has run."""
