@@ -161,7 +161,7 @@ def _what(episode: Episode, subject: Subject, zh: bool) -> str:
     if quantity == "clock_qc":
         return pick(CLOCKS.get(int(value or 0), CLOCKS[2]), zh)
     if value is None:
-        return f"{_name(episode, subject, zh)}{pick((' 无数据', ': no data'), zh)}"
+        return f"{_name(episode, subject, zh)}{pick(('无数据', ': no data'), zh)}"
     if quantity in STATES:
         return pick(STATES[quantity][value >= 0.5], zh)
     shown = amount(value, quantity, subject.unit, zh=zh, beside=episode.threshold)

@@ -466,4 +466,4 @@ def test_every_quantity_of_the_catalogue_makes_a_sentence(quantity: str) -> None
 
 def test_an_episode_without_a_value_still_makes_a_sentence() -> None:
     bare = alert(ZH, value=None, peak=None, threshold=None, rate_per_h=None)
-    assert bare.title == "✦【橙色预警】杨浦港水位站：水位 无数据，自 19:31 起"
+    assert bare.title == "✦【橙色预警】杨浦港水位站：水位无数据，自 19:31 起"
