@@ -43,7 +43,7 @@ class Local:
     ) -> None:
         self._channel = channel
         self._limiter = channel.limiter()
-        self._labels = {rule.name: {"zh": rule.label_zh, "en": rule.label_en} for rule in rules}
+        self._rules = {rule.name: rule for rule in rules}
         self._find = find
         self._now = now
         self._style = Style(zone=zone, language=channel.language)
@@ -71,15 +71,13 @@ class Local:
         await self._channel.close()
 
     def _message(self, episodes: Sequence[Episode]) -> Message:
-        rows = [(episode, self._subject(episode)) for episode in episodes]
+        rows = [
+            (episode, Subject.of(episode, self._find(episode.node), self._rules.get(episode.rule)))
+            for episode in episodes
+        ]
         now_ms = round(self._now() * 1000)
         if len(rows) > 1:
             return compose_digest(rows, self._style, now_ms=now_ms)
         ((episode, subject),) = rows
         compose = compose_alert if episode.is_open else compose_resolved
         return compose(episode, subject, self._style, now_ms=now_ms)
-
-    def _subject(self, episode: Episode) -> Subject:
-        label = self._labels.get(episode.rule, {})
-        node = self._find(episode.node)
-        return Subject.of_node(node, label) if node else Subject(place_zh=episode.node, place_en=episode.node)

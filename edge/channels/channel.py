@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -49,7 +49,7 @@ class HttpConfig(ChannelConfig):
 
     url_file: Path
     ca_file: Path | None = None
-    proxy: str = ""
+    proxy: str = field(default="", repr=False)
     allow_http: bool = False
     attempts: int = 1
     retry_delay_s: float = 1.0

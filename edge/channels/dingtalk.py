@@ -16,7 +16,16 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from edge.channels.channel import ChannelError, HttpConfig
-from edge.channels.exchange import Answer, Request, checked_url, code_of, json_answer, json_body, judge_status
+from edge.channels.exchange import (
+    Answer,
+    Request,
+    checked_url,
+    code_of,
+    json_answer,
+    json_body,
+    judge_status,
+    line,
+)
 from edge.channels.limiter import Window
 from edge.channels.message import Message
 from edge.config import read_secret
@@ -83,9 +92,9 @@ class DingTalk:
         code = code_of(body, "errcode")
         if code == 0:
             return
-        said = f"{_WHO} answers {code}: {str(body.get('errmsg', ''))[:200]}"
+        said = f"{_WHO} answers {code}: {line(body.get('errmsg', ''))}"
         if code is None and body.get("punish"):  # what stands before the service turns us away
-            wait_s = float(code_of(body, "wait") or 60)
+            wait_s = float(min(max(code_of(body, "wait") or 60, 1), 3600))
             raise ChannelError(
                 f"{_WHO} turns us away for {wait_s:g} s", remedy="send less", retry=True, after_s=wait_s
             )

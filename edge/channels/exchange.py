@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from edge.channels.channel import ChannelError
 from edge.channels.message import Message
@@ -16,6 +17,8 @@ from edge.model.errors import ConfigError
 _LATER = {408, 425, 429, 500, 502, 503, 504}
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _WORDS = 200
+_LONGEST_WAIT_S = 3600.0  # whoever asks for more is asked again after an hour
+_SECRET_CHARACTERS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +77,13 @@ def json_body(body: Mapping[str, Any]) -> bytes:
 def retry_after_s(answer: Answer, now_ms: int) -> float | None:
     """Read Retry-After (RFC 9110 section 10.2.3: seconds or a date), None when absent or unreadable."""
     text = answer.headers.get("retry-after", "").strip()
-    if text.isdecimal() and len(text) < 10:
-        return float(text)
+    if text.isdecimal():
+        return min(float(text[:10]), _LONGEST_WAIT_S)
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now_ms / 1000)
-    except (ValueError, TypeError):
+        after_s = parsedate_to_datetime(text).timestamp() - now_ms / 1000
+    except (ValueError, TypeError, OverflowError):
         return None
+    return min(max(0.0, after_s), _LONGEST_WAIT_S)
 
 
 def judge_status(answer: Answer, now_ms: int, who: str, remedies: Mapping[int, str]) -> None:
@@ -101,14 +105,31 @@ def judge_status(answer: Answer, now_ms: int, who: str, remedies: Mapping[int, s
 
 def words(answer: Answer) -> str:
     """Return the beginning of an answer as one line for a person."""
-    return " ".join(answer.body[: 4 * _WORDS].decode(errors="replace").split())[:_WORDS] or "no words"
+    return line(answer.body[: 4 * _WORDS].decode(errors="replace")) or "no words"
+
+
+def line(text: object) -> str:
+    """Return what a service says as one short line without control characters."""
+    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", str(text)).split())[:_WORDS]
+
+
+def scrubbed(error: ChannelError, request: Request) -> ChannelError:
+    """Return the error without what is secret in the address: error pages of proxies repeat it."""
+    parts = urlsplit(request.url)
+    keys = {piece for piece in parts.path.split("/") if re.search(r"\d|.{16}", piece)}  # no plain words
+    pieces = {*keys, *(value for _, value in parse_qsl(parts.query)), parts.path, parts.query, request.url}
+    text = error.message
+    for piece in sorted(pieces, key=len, reverse=True):
+        if len(piece) >= _SECRET_CHARACTERS:
+            text = text.replace(piece, "…").replace(quote(piece, safe=""), "…")
+    return ChannelError(text, remedy=error.remedy, retry=error.retry, after_s=error.after_s)
 
 
 def json_answer(answer: Answer, who: str) -> dict[str, Any]:
     """Return the JSON object of an answer, or raise: what is none comes from a proxy or a portal in between."""
     try:
         body = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         raise ChannelError(
@@ -123,8 +144,7 @@ def code_of(body: Mapping[str, Any], *names: str) -> int | None:
     """Return the error code of an answer: the first of these keys that holds a whole number."""
     for name in names:
         value = body.get(name)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-        if isinstance(value, str) and value.lstrip("-").isdecimal() and len(value) < 12:
-            return int(value)
+        text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
+        if re.fullmatch(r"-?[0-9]{1,12}", text):
+            return int(text)
     return None

@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edge.channels.channel import ChannelError, HttpConfig
-from edge.channels.exchange import Answer, Request, checked_url, code_of, json_answer, json_body, judge_status
+from edge.channels.exchange import (
+    Answer,
+    Request,
+    checked_url,
+    code_of,
+    json_answer,
+    json_body,
+    judge_status,
+    line,
+)
 from edge.channels.limiter import Window
 from edge.channels.message import Message
 from edge.config import read_secret
@@ -73,7 +82,7 @@ class Feishu:
         code = code_of(body, "code", "StatusCode")
         if code == 0 and answer.status == 200:
             return
-        words = str(body.get("msg") or body.get("StatusMessage") or "")[:200]
+        words = line(body.get("msg") or body.get("StatusMessage") or "")
         said = f"{_WHO} answers {code}: {words}"
         if code in _TOO_FAST or any(word in words.lower() for word in _FAST_WORDS):
             after_s = _TOO_FAST.get(code or 0, 60.0)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import aiohttp
 
 from edge.channels.channel import Channel, ChannelError, HttpConfig
-from edge.channels.exchange import Answer, Codec, Request
+from edge.channels.exchange import Answer, Codec, Request, scrubbed
 from edge.channels.limiter import Window
 from edge.channels.message import Message
 from edge.channels.tls import client_context, tls_trouble
@@ -41,13 +41,13 @@ class HttpChannel(Channel):
 
     async def _send(self, message: Message) -> None:
         for attempt in range(1, self._config.attempts + 1):
+            request = self._codec.request(message, self._now_ms())
             try:
-                answer = await self._post(self._codec.request(message, self._now_ms()))
-                self._codec.judge(answer, self._now_ms())
+                self._codec.judge(await self._post(request), self._now_ms())
             except ChannelError as error:
                 wait_s = error.after_s or self._config.retry_delay_s * 2 ** (attempt - 1)
                 if not error.retry or attempt == self._config.attempts or wait_s > self._config.timeout_s:
-                    raise
+                    raise scrubbed(error, request) from None
                 await asyncio.sleep(wait_s)
             else:
                 return
@@ -67,6 +67,12 @@ class HttpChannel(Channel):
                 body = await answer.content.read(MOST_ANSWER_BYTES)
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 return Answer(answer.status, body, headers)
+        except aiohttp.ClientHttpProxyError as error:
+            raise ChannelError(
+                f"channel {self.name}: the proxy answers {error.status}",
+                remedy="check proxy: its address, user and password, and whether it lets this machine out",
+                retry=True,
+            ) from None
         except aiohttp.ClientConnectorCertificateError as error:
             raise tls_trouble(self.name, error.certificate_error) from None
         except aiohttp.ClientConnectorError as error:

@@ -6,17 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
-from edge.channels.words import CLOCKS, STAGES, STATES, amount, duration, label, moment, pick, plain, trend
+from edge.channels.derived import derived_name
+from edge.channels.threshold import forecast, passed, pollutant
+from edge.channels.words import CLOCKS, STATES, amount, duration, label, moment, pick, plain, trend
 from edge.model.alert import Episode
 from edge.model.node import Node
 from edge.model.quantities import QUANTITIES
+from edge.rules.rule import Rule
 
 _LOST = {"silence_s", "gateway_lost"}  # quantities and rules of whoever is not heard
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Subject:
-    """The names that an episode lacks: of place, rule and derived quantity; and the station's stages."""
+    """The names that an episode lacks: of place, rule and derived quantity; and the station's stages.
+
+    unit: where it is not the quantity's own. below: whether the rule watches for too little, None if unknown.
+    """
 
     place_zh: str
     place_en: str
@@ -28,6 +34,31 @@ class Subject:
     quantity_en: str = ""
     unit: str = ""
     stages: Mapping[str, float] = field(default_factory=dict)
+    below: bool | None = None
+
+    @classmethod
+    def of(cls, episode: Episode, node: Node | None, rule: Rule | None) -> Subject:
+        """Return all that is known of where an episode is and of what found it."""
+        ident = episode.node
+        place_zh, place_en = (node.label_zh, node.label_en) if node else (ident, ident)
+        if rule.kinds == ("gateway",) if rule else episode.rule in _LOST:
+            place_zh, place_en = f"网关 {place_zh}", f"Gateway {place_en}"
+        stages = node.stages if node else {}
+        if rule is None:
+            return cls(place_zh=place_zh, place_en=place_en, stages=stages)
+        own = QUANTITIES.get(rule.quantity)
+        forecast = rule.derive is not None and rule.derive.form == "forecast"
+        return cls(
+            place_zh=place_zh,
+            place_en=place_en,
+            rule_zh=rule.label_zh,
+            rule_en=rule.label_en,
+            quantity_zh=derived_name(rule, zh=True),
+            quantity_en=derived_name(rule, zh=False),
+            unit=rule.unit if rule.derive and not forecast and (own is None or rule.unit != own.unit) else "",
+            stages=stages,
+            below=False if forecast else rule.below,
+        )
 
     @classmethod
     def of_node(cls, node: Node, rule_label: Mapping[str, str]) -> Subject:
@@ -37,7 +68,7 @@ class Subject:
             place_en=node.label_en,
             rule_zh=rule_label.get("zh", ""),
             rule_en=rule_label.get("en", ""),
-            stages=getattr(node, "stages", {}) or {},
+            stages=node.stages,
         )
 
     @classmethod
@@ -54,7 +85,7 @@ def sentence(episode: Episode, subject: Subject, zone: tzinfo, now_ms: int, zh: 
         _what(episode, subject, zh),
         _threshold(episode, subject, zh),
         _trend(episode, subject, zh),
-        _forecast(episode, subject, zh),
+        _noted(episode, subject, zh),
         also,
         pick((f"自 {since} 起", f"since {since}"), zh),
     ]
@@ -75,10 +106,12 @@ def what_ended(episode: Episode, subject: Subject, zone: tzinfo, now_ms: int, zh
     parts = [pick(("恢复正常", "back to normal"), zh), after]
     if episode.value is not None and not _is_signal(episode.quantity) and episode.quantity not in STATES:
         name, shown = _name(episode, subject, zh), amount(episode.value, episode.quantity, subject.unit, zh=zh)
-        rising = _rises(episode)
+        rising = _rises(episode, subject)
         verb = pick(("回落至" if rising else "回升至", "back to"), zh)
         parts[0] = f"{name}{verb} {shown}" if zh else f"{name} {verb} {shown}"
-        if episode.peak is not None:
+        if _is_forecast(episode):
+            parts[0] = f"{name} {shown}"
+        elif episode.peak is not None:
             peak = amount(episode.peak, episode.quantity, subject.unit, zh=zh)
             when = moment(episode.peak_ms, now_ms, zone, zh)
             far = pick(("最高" if rising else "最低", "peak" if rising else "lowest"), zh)
@@ -94,12 +127,18 @@ def _is_lost(episode: Episode) -> bool:
     return episode.quantity in _LOST or episode.rule in _LOST
 
 
+def _is_forecast(episode: Episode) -> bool:
+    return "reaches_min" in (episode.note or {})
+
+
 def _is_signal(quantity: str) -> bool:
     return quantity in ("silence_s", "doubt_s", "clock_qc")
 
 
-def _rises(episode: Episode) -> bool:
+def _rises(episode: Episode, subject: Subject) -> bool:
     """Whether the rule watches for too much: its peak lies on that side of its threshold."""
+    if subject.below is not None:
+        return not subject.below
     far = episode.peak if episode.peak is not None else episode.value
     return far is None or episode.threshold is None or far >= episode.threshold
 
@@ -122,7 +161,7 @@ def _what(episode: Episode, subject: Subject, zh: bool) -> str:
     if quantity == "clock_qc":
         return pick(CLOCKS.get(int(value or 0), CLOCKS[2]), zh)
     if value is None:
-        return f"{_name(episode, subject, zh)}{pick((' 无数据', ': no data'), zh)}"
+        return f"{_name(episode, subject, zh)}{pick(('无数据', ': no data'), zh)}"
     if quantity in STATES:
         return pick(STATES[quantity][value >= 0.5], zh)
     shown = amount(value, quantity, subject.unit, zh=zh, beside=episode.threshold)
@@ -133,60 +172,20 @@ def _threshold(episode: Episode, subject: Subject, zh: bool) -> str:
     limit, value, quantity = episode.threshold, episode.value, episode.quantity
     if limit is None or value is None or _is_lost(episode) or _is_signal(quantity) or quantity in STATES:
         return ""
-    shown = amount(limit, quantity, subject.unit, zh=zh, exact=True)
-    stage = next(
-        (pick(STAGES[key], zh) for key, at in subject.stages.items() if key in STAGES and at == limit), ""
-    )
-    rising = _rises(episode)
-    name = stage or pick(("限值", "the limit"), zh)
-    if (value < limit) if rising else (value > limit):  # it has turned, yet not far enough to be over
-        return pick(
-            (
-                f"曾{'超' if rising else '低于'}{name} {shown}",
-                f"was {'over' if rising else 'under'} {name} of {shown}",
-            ),
-            zh,
-        )
-    if value == limit:
-        return pick((f"达到{name}" if stage else f"达到{name} {shown}", f"at {name}"), zh)
-    passed = pick(
-        (f"{'超' if rising else '低于'}{name} {shown}", f"{'over' if rising else 'under'} {name} of {shown}"),
-        zh,
-    )
-    return passed if stage or not rising else passed + _still_to_go(value, quantity, subject, zh)
-
-
-def _still_to_go(value: float, quantity: str, subject: Subject, zh: bool) -> str:
-    """How far the next stage is, where the threshold itself is none (a blue level near the warning stage)."""
-    above = sorted((at, key) for key, at in subject.stages.items() if key in STAGES and at > value)
-    if not above or quantity != "level_m":
+    if _is_forecast(episode):  # its threshold is minutes
         return ""
-    at, key = above[0]
-    gap = round((at - value) * 100)
-    return pick(
-        (f"，距{STAGES[key][0]} {at:.2f} m 还差 {gap} cm", f", {gap} cm below {STAGES[key][1]} of {at:.2f} m"),
-        zh,
-    )
+    stages = {} if subject.quantity_zh else subject.stages
+    return passed(value, limit, quantity, subject.unit, stages, _rises(episode, subject), zh)
 
 
 def _trend(episode: Episode, subject: Subject, zh: bool) -> str:
     if _is_lost(episode) or _is_signal(episode.quantity) or episode.quantity in STATES:
         return ""
+    if subject.quantity_zh and not _is_forecast(episode):
+        return ""  # how fast a mean or a rate changes says little
     return trend(episode.rate_per_h, episode.quantity, subject.unit, zh=zh)
 
 
-def _forecast(episode: Episode, subject: Subject, zh: bool) -> str:
+def _noted(episode: Episode, subject: Subject, zh: bool) -> str:
     note = episode.note or {}
-    if "reaches_min" not in note:
-        return ""
-    stage = note.get("stage_m")
-    name = next(
-        (pick(STAGES[key], zh) for key, at in subject.stages.items() if key in STAGES and at == stage),
-        pick(("警戒线", "the threshold"), zh),
-    )
-    shown = f" {stage:.2f} m" if stage is not None else ""
-    span = duration(note["reaches_min"] * 60_000, zh)
-    return pick(
-        (f"预计 {span}后达{name}{shown}", f"expected to reach {name}{' of' if shown else ''}{shown} in {span}"),
-        zh,
-    )
+    return forecast(note, subject.stages, zh) if _is_forecast(episode) else pollutant(note, zh)

@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from edge.channels.channel import ChannelError, HttpConfig
-from edge.channels.exchange import Answer, Request, checked_url, code_of, json_answer, json_body, judge_status
+from edge.channels.exchange import (
+    Answer,
+    Request,
+    checked_url,
+    code_of,
+    json_answer,
+    json_body,
+    judge_status,
+    line,
+)
 from edge.channels.limiter import Window
 from edge.channels.message import Message
 from edge.config import read_secret
@@ -62,7 +71,7 @@ class WeCom:
         if code == 0:
             return
         # `errmsg` goes on with a hint and our public address; what stands before the comma says it all
-        said = f"{_WHO} answers {code}: {str(body.get('errmsg', '')).split(',')[0][:200]}"
+        said = f"{_WHO} answers {code}: {line(str(body.get('errmsg', '')).split(',')[0])}"
         if code is None or code in _LATER:
             after_s = _LATER.get(code) if code is not None else None
             raise ChannelError(said, remedy="it is tried again, slower", retry=True, after_s=after_s)

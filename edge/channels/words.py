@@ -16,6 +16,7 @@ STAGES = {
     "warning_m": ("警戒水位", "the warning stage"),
     "guaranteed_m": ("保证水位", "the guaranteed stage"),
     "record_m": ("历史最高水位", "the highest on record"),
+    "cover_m": ("井口", "the cover"),
 }
 
 STATES = {
@@ -77,7 +78,9 @@ def amount(
     somebody wrote) is shown as written, metres with their centimetres.
     """
     row = QUANTITIES.get(name)
-    symbol, decimals = (row.unit, row.decimals) if row else (unit, 2)
+    symbol, decimals = (row.unit, row.decimals) if row and not unit else (unit, 2)
+    if row is None and float(value).is_integer():
+        decimals = 0
     if symbol == "s":
         return duration(value * 1000.0, zh)
     scale = 1000.0 if symbol in _LARGER and abs(value) >= 1000 else 1.0
@@ -91,10 +94,17 @@ def amount(
     text = number(value / scale, places)
     if exact and symbol != "m":
         text = f"{value / scale:.6f}".rstrip("0").rstrip(".").replace("-", "−")
-    shown = UNITS[symbol].display if symbol in UNITS else symbol
+    shown = _display(symbol)
     if not shown or shown == "pH":
         return text
     return f"{text}{'' if shown in ('%', '°', '‰') else ' '}{shown}"
+
+
+def _display(symbol: str) -> str:
+    base, slash, per = symbol.rpartition("/")
+    if symbol not in UNITS and slash and base in UNITS:
+        return f"{UNITS[base].display}/{per}"
+    return UNITS[symbol].display if symbol in UNITS else symbol
 
 
 def moment(t_ms: int, now_ms: int, zone: tzinfo, zh: bool) -> str:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from channels_peers.certificates import Certificate
 from channels_peers.services import Clock, WeComService, serving
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.channels import CHANNELS, Channel, ChannelError, Message, load_channels, make_channel
+from edge.channels.dingtalk import DingTalk
+from edge.channels.exchange import Answer
+from edge.channels.feishu import Feishu
+from edge.channels.webhook import Webhook
+from edge.channels.wecom import WeCom
 from edge.model.errors import CityError, ConfigError
 
 Secret = Callable[[str, str], str]
@@ -126,6 +135,60 @@ async def test_no_secret_is_told_by_any_error_log_or_repr(
     )
     assert "t0psecret" not in everything and "s3cr3t" not in everything
     assert len(told) > 30
+
+
+async def test_an_error_page_that_repeats_the_address_does_not_tell_it(
+    secret: Secret, message: Message
+) -> None:
+    async with serving(WeComService(Clock(0.0))) as service:
+        page = f"<p>ERROR\x1b[31m: {service.url} could not be retrieved; key=w3c0mk3y</p>"
+        for answer in (web.Response(status=502, text=page), web.Response(text=page)):
+            service.answers.append(answer)
+            error = await refused(http_channel("wecom", secret, service.url), message)
+            assert error.retry and "could not be retrieved" in error.message
+            assert KEY not in str(error) and "\x1b" not in str(error)
+
+
+async def test_a_proxy_is_the_way_out_and_its_refusal_is_told(secret: Secret, message: Message) -> None:
+    async with serving(WeComService(Clock(0.0))) as proxy:
+        far = proxy.url.replace(proxy.base, "http://10.255.0.9")
+        through = {"proxy": proxy.base.replace("//", "//user:pr0xypass@"), "allow_http": True}
+        channel = http_channel("wecom", secret, far, **through)
+        await channel.send(message)
+        await channel.close()
+        (request, _), *_ = proxy.requests
+        assert request.host == "10.255.0.9" and "Proxy-Authorization" in request.headers
+        assert proxy.texts == [message.text] and "pr0xypass" not in repr(channel.config)
+        secure = http_channel("wecom", secret, far.replace("http:", "https:"), **through)
+        error = await refused(secure, message)
+        assert "the proxy answers 404" in error.message and "pr0xypass" not in str(error)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+_KEYS = st.sampled_from(["errcode", "code", "StatusCode", "errmsg", "msg", "punish", "wait"])
+
+
+@given(
+    status=st.integers(100, 599),
+    body=st.binary(max_size=200)
+    | st.dictionaries(_KEYS, _JSON, max_size=4).map(lambda row: json.dumps(row).encode())
+    | st.sampled_from([b"[" * 60_000, b'{"errcode":' + b"9" * 5000 + b"}"]),
+    after=st.text(max_size=40),
+)
+def test_whatever_a_service_answers_is_a_delivery_or_an_error_of_ours(
+    status: int, body: bytes, after: str
+) -> None:
+    for codec in (DingTalk, WeCom, Feishu, Webhook):
+        try:
+            codec.judge(codec.__new__(codec), Answer(status, body, {"retry-after": after}), 0)  # type: ignore[arg-type]
+        except ChannelError as error:
+            assert error.remedy and (error.after_s is None or 0 <= error.after_s <= 3600)
+        else:
+            assert 200 <= status < 300
 
 
 def test_every_type_has_a_sample_that_loads(tmp_path: Path, secret: Secret) -> None:

@@ -143,5 +143,6 @@ def test_retry_after_is_read_as_seconds_and_as_a_date() -> None:
     assert retry_after_s(Answer(429, headers={"retry-after": "7"}), now_ms) == 7.0
     later = formatdate(now_ms / 1000 + 90, usegmt=True)
     assert retry_after_s(Answer(503, headers={"retry-after": later}), now_ms) == 90.0
+    assert retry_after_s(Answer(503, headers={"retry-after": "9" * 50}), now_ms) == 3600.0
     for useless in ({}, {"retry-after": "soon"}, {"retry-after": "-5"}):
         assert retry_after_s(Answer(503, headers=useless), now_ms) is None
