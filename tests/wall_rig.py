@@ -15,6 +15,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page, Request, Respons
 
 from cloud.app import Cloud
 from cloud.config import CloudConfig
+from edge.model.alert import Episode, Level
 from edge.model.kinds import KINDS
 from edge.protocol.series import encode_point
 
@@ -70,6 +71,17 @@ COUNTS = {"produced": 100, "stored": 96, "queued": 1, "dropped": 0, "quarantined
 def now_ms() -> int:
     """Return the time in epoch ms."""
     return time.time_ns() // 1_000_000
+
+
+def episode(node: str, level: str = "yellow", *, minutes_ago: float = 30, **known: Any) -> Episode:
+    """Return an open episode of a stage over its threshold; `known` says what is different."""
+    start_ms = now_ms() - int(minutes_ago * 60_000)
+    facts: dict[str, Any] = {
+        "rule": "flood", "node": node, "start_ms": start_ms, "quantity": "level_m", "level": Level.of(level),
+        "highest": Level.of(level), "value": 3.42, "threshold": 3.3, "peak": 3.42, "peak_ms": start_ms,
+        "updated_ms": now_ms(), "rate_per_h": 0.24, "gateway": "gw-1",
+    }  # fmt: skip
+    return Episode(**{**facts, **known})
 
 
 class City:
@@ -140,6 +152,20 @@ class City:
                 for minute in range(60)
             ]
         )
+
+    async def tell(self, *episodes: Episode) -> None:
+        """Tell of episodes as the gateway gw-1."""
+        rows = [episode.to_dict() for episode in episodes]
+        await self.send("PUT", "/api/v1/gateways/gw-1/episodes", json={"episodes": rows})
+
+    async def alerts(self, **query: object) -> list[dict[str, Any]]:
+        """Return the alerts as the API tells them."""
+        asked = {name: str(value) for name, value in query.items()}
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(f"{self.url}/api/v1/alerts", params=asked) as answer,
+        ):
+            return list((await answer.json())["alerts"])
 
     async def report(self, *entries: dict[str, object], counts: dict[str, int] | None = None) -> None:
         """Report as the gateway gw-1: a ledger and quarantine entries."""

@@ -1,4 +1,4 @@
-"""A running cloud on a free port, for tests of the API."""
+"""A running cloud on a free port, for tests of the API; and one with a wall that a real browser looks at."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+from playwright.async_api import Browser
+from wall_rig import City, Wall, chromium
 
 from cloud.app import Cloud
 from cloud.config import CloudConfig, StoreConfig
@@ -98,3 +101,30 @@ async def client(tmp_path: Path) -> AsyncIterator[Client]:
     """A running cloud with the embedded store and nothing in it."""
     async with running(tmp_path / "data") as client:
         yield client
+
+
+@pytest.fixture
+async def city(tmp_path: Path) -> AsyncIterator[City]:
+    """A running cloud without nodes."""
+    city = City(tmp_path)
+    await city.start()
+    yield city
+    await city.stop()
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """Debian's Chromium."""
+    async with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+async def wall(city: City, browser: Browser) -> AsyncIterator[Wall]:
+    """An English page that must end without a complaint and without having asked another host."""
+    page = await browser.new_page(viewport={"width": 1920, "height": 1080}, locale="en-GB")
+    wall = Wall(page, city)
+    yield wall
+    await page.close()
+    assert wall.complaints == []
+    assert wall.hosts == {urlsplit(city.url).netloc}

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import pytest
 from playwright.async_api import Browser
-from wall_rig import COUNTS, HOSTILE_LABEL, NODES, ONE_OF_EACH_KIND, City, Wall, chromium, now_ms, quarantined
+from wall_rig import COUNTS, HOSTILE_LABEL, NODES, ONE_OF_EACH_KIND, City, Wall, now_ms, quarantined
 
 PAINTED = """selector => {
   const canvas = document.querySelector(selector);
@@ -28,33 +25,6 @@ STATIC = Path(__file__).parents[2] / "cloud" / "web" / "static"
 JS, VENDOR = STATIC / "js", STATIC / "vendor"
 NODE_CANVAS = "#map canvas.nodes"
 CHART = ".quantity:first-child .u-wrap canvas"
-
-
-@pytest.fixture
-async def city(tmp_path: Path) -> AsyncIterator[City]:
-    """A running cloud without nodes."""
-    city = City(tmp_path)
-    await city.start()
-    yield city
-    await city.stop()
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """Debian's Chromium."""
-    async with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-async def wall(city: City, browser: Browser) -> AsyncIterator[Wall]:
-    """An English page that must end without a complaint and without having asked another host."""
-    page = await browser.new_page(viewport={"width": 1920, "height": 1080}, locale="en-GB")
-    wall = Wall(page, city)
-    yield wall
-    await page.close()
-    assert wall.complaints == []
-    assert wall.hosts == {urlsplit(city.url).netloc}
 
 
 async def test_nodes_appear_on_the_map_and_as_figures(city: City, wall: Wall) -> None:

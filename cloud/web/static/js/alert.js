@@ -1,5 +1,5 @@
 // One alert: what is wrong, where, how it develops, what was done; and what the officer can do now.
-import { known, of, put, under } from "./alerts.js";
+import { known, lookUp, of, put, under } from "./alerts.js";
 import { drawActions } from "./alertactions.js";
 import { levelMark, lines } from "./alertline.js";
 import { amount, levelWord, outlook, place, quantityName, since, standing, trend, what } from "./alerttext.js";
@@ -17,7 +17,8 @@ const REDRAW_MS = 60_000;
 const WORDS_MS = 5_000;
 const PAST = 20; // alerts of the node
 const GONE = 404;
-let open = null; // {id, run, steps, chart, head, figures, plot, folded, steps_box, past, actions}
+const REFUSED = 400; // a number or name that no alert can have
+let open = null; // {id, text, run, steps, chart, head, figures, plot, folded, steps_box, past, actions}
 
 const current = () => known.get(open.id);
 const pair = (name, ...value) => (value.some(Boolean) ? el("div", {}, el("dt", {}, t(name)), el("dd", {}, ...value)) : null);
@@ -103,12 +104,43 @@ async function read() {
     if (!(error instanceof api.ApiError)) throw error;
     if (open?.run !== run) return;
     if (known.has(id)) open.steps_box.replaceChildren(el("p", { class: "none" }, t("not_read", { reason: error.message })));
-    else refill(open.head, el("h2", {}, error.status === GONE ? t("no_such_alert", { id }) : t("not_read", { reason: error.message })), el("p", { class: "soft" }, error.status === GONE ? t("no_such_alert_hint") : error.remedy));
+    else tellMissing(error);
   }
 }
 
+/** A link may name an alert as its gateway knows it: rule/node/start. Return its number, null when there is none. */
+async function numberOf(text) {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  const [rule, node, start_ms] = text.split("/");
+  if (!start_ms) return null;
+  try {
+    return (await lookUp({ rule, node, state: "all" })).find((alert) => alert.start_ms === Number(start_ms))?.id ?? null;
+  } catch (error) {
+    if (error instanceof api.ApiError && error.status === REFUSED) return null;
+    throw error;
+  }
+}
+
+function tellMissing(error) {
+  const gone = !error || [REFUSED, GONE].includes(error.status);
+  refill(open.head, el("h2", {}, gone ? t("no_such_alert", { id: open.text }) : t("not_read", { reason: error.message })), el("p", { class: "soft" }, gone ? t("no_such_alert_hint") : error.remedy));
+}
+
 async function begin() {
+  const { run } = open;
+  try {
+    open.id = await numberOf(open.text);
+  } catch (error) {
+    if (!(error instanceof api.ApiError)) throw error;
+    return open?.run === run && tellMissing(error);
+  }
+  if (open?.run !== run) return null;
+  return open.id === null ? tellMissing() : show();
+}
+
+async function show() {
   const { run, id } = open;
+  open.body.hidden = !known.has(id);
   if (known.has(id)) drawParts();
   await read();
   if (open?.run !== run || !known.has(id)) return;
@@ -116,7 +148,7 @@ async function begin() {
   drawParts();
   drawChart();
   try {
-    await api.alerts({ node: known.get(id).node, state: "all", limit: PAST + 1 }).then(({ alerts }) => put(alerts));
+    await lookUp({ node: known.get(id).node, state: "all", limit: PAST + 1 });
   } catch (error) {
     if (!(error instanceof api.ApiError)) throw error; // the past stays what the wall knows of it
   }
@@ -124,14 +156,13 @@ async function begin() {
 
 export function openAlert(text) {
   closeAlert();
-  const id = Number(text);
   const box = (name, tag = "section") => el(tag, { class: name });
-  open = { id, run: Symbol(text), steps: [], chart: null, head: box("about", "div"), figures: box("figures"), plot: el("div", { class: "plot" }, el("div", { class: "hint" }, t("loading_chart"))),
+  open = { id: null, text, run: Symbol(text), steps: [], chart: null, head: box("about", "div"), figures: box("figures"), plot: el("div", { class: "plot" }, el("div", { class: "hint" }, t("loading_chart"))),
     folded: box("alerts folded-alerts"), steps_box: box("audit"), past: box("alerts past"), actions: box("actions", "footer") };
   open.body = el("div", { class: "scroll" }, open.figures, el("section", { class: "episode" }, open.plot), open.folded, open.steps_box, open.past);
-  open.body.hidden = !known.has(id);
+  open.body.hidden = true;
   const back = el("button", { type: "button", class: "back", on: { click: () => look({ panel: "alerts" }) } }, t("back_to_alerts"));
-  openDrawer({ kind: "beside", name: t("alert_name", { id }), heading: [back, open.head], body: [open.body, open.actions] });
+  openDrawer({ kind: "beside", name: t("alert_name", { id: text }), heading: [back, open.head], body: [open.body, open.actions] });
   begin();
 }
 

@@ -1,6 +1,6 @@
 // The alerts on the wall: how many of each level, and the most urgent, each a line; new ones are also said to who listens.
 import { byTime, isOver, isWaiting, known, standing, tally, wake } from "./alerts.js";
-import { lines, signature } from "./alertline.js";
+import { lines } from "./alertline.js";
 import { levelWord, place, sentence, standing as became, what } from "./alerttext.js";
 import { byId, el, refill, text } from "./dom.js";
 import { moment, number } from "./format.js";
@@ -12,7 +12,6 @@ import { look, view } from "./view.js";
 const LINES = 30; // more are in the inbox
 const SPOKEN = ["red", "orange"];
 const REDRAW_MS = 5_000;
-let drawn = "";
 let heard = null; // ids and levels that were said already
 
 /** The count of each level with its shape; the inbox shows the same. */
@@ -29,22 +28,18 @@ function calm() {
       t("last_alert", { time: moment(last.start_ms, now_ms()), place: place(last), what: what(last), standing: became(last) })) : null)];
 }
 
-function draw(force = false) {
+function draw() {
   const count = tally();
   const list = standing();
-  const shown = list.slice(0, LINES);
-  const now = JSON.stringify([t("title"), count, list.length, shown.map(signature)]);
-  if (!force && now === drawn) return;
-  drawn = now;
   const page = document.documentElement.dataset;
   page.alerts = String(list.length);
   page.waiting = String(count.waiting);
   const title = count.waiting ? `(${count.waiting}) ${t("title")}` : t("title");
   if (document.title !== title) document.title = title;
-  refill(byId("alerts-head"), el("button", { type: "button", class: "whole", data: { key: "inbox" }, ariaLabel: t("inbox"), on: { click: () => look({ panel: view.panel === "alerts" ? "" : "alerts" }) } },
-    el("h2", {}, t("alerts")), levelCounts(count), el("span", { class: "more" }, t("all_alerts"))));
-  const again = () => draw(true);
-  refill(byId("alerts"), ...(list.length ? shown.flatMap((alert) => lines(alert, again)) : calm()));
+  refill(byId("alerts-head"), el("button", {
+    type: "button", class: "whole", data: { key: "inbox", same: JSON.stringify([t("title"), count]) }, ariaLabel: t("inbox"), on: { click: () => look({ panel: view.panel === "alerts" ? "" : "alerts" }) },
+  }, el("h2", {}, t("alerts")), levelCounts(count), el("span", { class: "more" }, t("all_alerts"))));
+  refill(byId("alerts"), ...(list.length ? list.slice(0, LINES).flatMap((alert) => lines(alert, draw)) : calm()));
   byId("alerts-more").hidden = list.length <= LINES;
   text(byId("alerts-more"), t("more_alerts", { n: number(list.length - LINES) }));
 }
@@ -60,8 +55,8 @@ function say() {
 export function start() {
   draw();
   say();
-  on("alerts", () => { draw(true); say(); });
-  on("view", (changes) => draw("lang" in changes || "alert" in changes));
+  on("alerts", () => { draw(); say(); });
+  on("view", draw);
   byId("alerts-more").addEventListener("click", () => look({ panel: "alerts" }));
   byId("alerts").addEventListener("keydown", walk);
   setInterval(() => { wake(); draw(); }, REDRAW_MS);

@@ -12,10 +12,6 @@ import { look, view } from "./view.js";
 const opened = new Set(); // causes whose folded alerts are shown
 const FOLDED = 50; // of them, at most
 
-/** What a line depends on; two equal signatures draw the same. */
-export const signature = (alert) => [
-  alert.id, alert.level, alert.value, alert.state, alert.folded, alert.assigned, since(alert), standing(alert), trend(alert), view.alert === String(alert.id)];
-
 /** A level as shape, colour and word. */
 export const levelMark = (level) => el("span", { class: "level", data: { level } }, badge(level), levelWord(level));
 
@@ -77,6 +73,7 @@ function line(alert, { fold = null, acknowledge = false, sub = false, here = fal
   }, t("take")) : null;
   const failure = failures.get(alert.id);
   const classes = ["alert", sub && "sub", isWaiting(alert) && "waiting", isOver(alert) && "over", isMuted(alert) && "muted", view.alert === String(alert.id) && "picked"];
-  return el("div", { class: classes.filter(Boolean).join(" "), role: "listitem", data: { id: alert.id, level: alert.level, state: alert.state } }, badge(alert.level), open, take,
+  const same = JSON.stringify([alert.id, classes, here, can, fold?.textContent, failure?.message, alert.level, amount(alert, alert.value), trend(alert), since(alert), standing(alert), alert.assigned, outlook(alert), t("title")]);
+  return el("div", { class: classes.filter(Boolean).join(" "), role: "listitem", data: { id: alert.id, level: alert.level, state: alert.state, same } }, badge(alert.level), open, take,
     failure ? el("p", { class: "advice", role: "alert" }, `${t(`failed_${failure.what}`)} ${failure.message}`) : null, fold);
 }

@@ -13,13 +13,13 @@ const folds = new Map(); // id of a cause -> the alerts folded under it
 export const isOver = (alert) => !STANDING.includes(alert.state);
 export const isMuted = (alert) => alert.state === "muted";
 
-/** An alert that nobody has taken on yet. */
-export const isWaiting = (alert) => alert.state === "open";
+/** An alert that nobody has taken on yet; what late data showed is history, and waits for nobody. */
+export const isWaiting = (alert) => alert.state === "open" && alert.live;
 
 /** Folded under a cause that lasts: its cause speaks for it. */
 export const isFolded = (alert) => alert.cause !== null && alert.cause !== undefined && !isOver(known.get(alert.cause) ?? { state: "closed" });
 
-const rank = (alert) => STANDING.indexOf(alert.state) * 10 + LEVELS.indexOf(alert.level);
+const rank = (alert) => (isWaiting(alert) ? 0 : alert.state === "acknowledged" ? 10 : 20) + LEVELS.indexOf(alert.level);
 
 /** The most urgent first: nobody's before somebody's, the worse level, then the newer. */
 export const byUrgency = (a, b) => rank(a) - rank(b) || b.start_ms - a.start_ms || b.id - a.id;
@@ -35,7 +35,7 @@ export const under = (id) => (folds.get(id) ?? []).toSorted(byUrgency);
 export const levelAt = (node) => levels.get(node) ?? null;
 
 /** The nodes with a red alert that nobody has taken on: the only thing on the wall that blinks. */
-export const alarms = () => standing().filter((alert) => alert.level === "red" && alert.live && isWaiting(alert)).map((alert) => alert.node);
+export const alarms = () => standing().filter((alert) => alert.level === "red" && isWaiting(alert)).map((alert) => alert.node);
 export const of = (node) => [...known.values()].filter((alert) => alert.node === node).sort(byTime);
 
 /** Return {red, orange, yellow, blue, waiting, muted} over what lasts. The muted are counted apart; what late data showed calls nobody. */

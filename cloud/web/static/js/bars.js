@@ -38,6 +38,9 @@ export function drawBars(ctx, x, frame, { start, end, top, now }) {
   }
 }
 
+/** What the last drawing showed: for tests and for pointing at it. */
+export const barOf = (id) => drawn.find((bar) => bar.alert.id === id);
+
 /** The alert whose bar lies at a point of the canvas, or null. */
 export function barAt(x, y) {
   const near = 0.12 * rem();

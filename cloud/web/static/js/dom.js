@@ -30,13 +30,20 @@ export function svg(tag, attributes = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** Put new children into a box; where it was scrolled to and what had the focus (by its data-key) stay. */
+/**
+ * Put new children into a box. A child with the data-same of one that is there already leaves that one in its place, so that
+ * a finger on a button finds it still there; what had the focus (by its data-key) has it again.
+ */
 export function refill(box, ...children) {
   const key = box.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
   const at = box.scrollTop;
-  box.replaceChildren(...children);
+  const there = new Map([...box.children].filter((child) => child.dataset.same).map((child) => [child.dataset.same, child]));
+  const wanted = children.filter(Boolean).map((child) => (typeof child === "string" ? document.createTextNode(child) : there.get(child.dataset.same) ?? child));
+  const kept = new Set(wanted);
+  for (const child of [...box.childNodes]) if (!kept.has(child)) child.remove();
+  wanted.forEach((child, place) => { if (box.childNodes[place] !== child) box.insertBefore(child, box.childNodes[place] ?? null); });
   box.scrollTop = at;
-  if (key !== undefined) box.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+  if (key !== undefined && !box.contains(document.activeElement)) box.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
 }
 
 /** Set text only when it differs, so that an unchanged screen costs no layout. */

@@ -4,6 +4,7 @@ import * as alertcard from "./alertcard.js";
 import * as api from "./api.js";
 import * as attention from "./attention.js";
 import * as band from "./band.js";
+import { barOf } from "./bars.js";
 import * as cards from "./cards.js";
 import * as clock from "./clock.js";
 import { byId, el, text } from "./dom.js";
@@ -90,7 +91,7 @@ async function begin() {
   setInterval(grow, GROW_MS);
   live.start();
   document.documentElement.dataset.phase = "ready";
-  window.cityWall = { pointOf: map.pointOf, drawn: map.drawn }; // for tests
+  window.cityWall = { pointOf: map.pointOf, drawn: map.drawn, barOf }; // for tests
 }
 
 /** A fault of the page itself is said too: a wall that only waits would be believed. */

@@ -1,0 +1,417 @@
+"""Alerts on the wall and on a phone, in a real Chromium over the real cloud: what an officer sees and does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page
+from wall_rig import NODES, TOKEN, City, Wall, episode, now_ms
+
+from edge.model.alert import Level
+
+JS = Path(__file__).parents[2] / "cloud" / "web" / "static" / "js"
+CARD, INBOX = "#alerts", "#drawer .alerts"
+BLINKS = "selector => getComputedStyle(document.querySelector(selector)).animationName"
+FOCUS = "document.activeElement?.closest('[data-id]')?.dataset.id"
+PAINTED = """() => {
+  const canvas = document.querySelector("#drawer .plot canvas");
+  if (!canvas) return 0;
+  const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  let painted = 0;
+  for (let i = 3; i < data.length; i += 4) painted += data[i] > 40;
+  return painted;
+}"""
+OVERFLOW = """selector => {
+  const box = document.querySelector(selector);
+  return box.scrollWidth - box.clientWidth;
+}"""
+PIXEL = """([x, y]) => {
+  const canvas = document.querySelector("#map canvas.nodes");
+  const box = canvas.getBoundingClientRect();
+  const scale = canvas.width / box.width;
+  return [...canvas.getContext("2d").getImageData((x - box.left) * scale, (y - box.top) * scale, 1, 1).data];
+}"""
+SIGNED_IN = f"sessionStorage.setItem('city.token', '{TOKEN}'); localStorage.setItem('city.officer', 'Wang');"
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "locale": "en-GB"}
+
+
+@pytest.fixture
+async def phone(city: City, browser: Browser) -> AsyncIterator[Wall]:
+    """A phone in an officer's hand: nobody has signed in on it."""
+    context = await browser.new_context(**PHONE)
+    yield Wall(await context.new_page(), city)
+    await context.close()
+
+
+async def sign_in(page: Page, token: str = TOKEN) -> None:
+    """Answer the question who acts."""
+    await page.locator("dialog input[name=who]").fill("Wang")
+    await page.locator("dialog input[name=token]").fill(token)
+    await page.locator("dialog .primary").click()
+
+
+async def places(wall: Wall, box: str) -> list[str]:
+    """Return the places of a list, from the top."""
+    return await wall.page.locator(f"{box} .alert .place").all_inner_texts()
+
+
+async def test_the_card_shows_what_the_api_has_the_most_urgent_first(city: City, wall: Wall) -> None:
+    await city.populate()
+    await city.tell(
+        episode("water-level-1"),
+        episode("water-level-2", "red", value=3.92),
+        episode("noise-1", "blue", rule="noise", quantity="noise_laeq_db", value=61.2, rate_per_h=None),
+    )
+    await wall.open()
+    assert await places(wall, CARD) == ["Stage station 2", "Stage station 1", "Noise station 1"]
+    first = await wall.page.locator(f"{CARD} .alert").first.inner_text()
+    for part in ("Red", "3.92 m", "+4 cm/10 min", "30 min"):
+        assert part in first, first
+    counts = await wall.page.locator("#alerts-head .level b").all_inner_texts()
+    assert counts == ["1", "0", "1", "1"]
+    assert await wall.page.title() == "(3) City Neuron"
+    await wall.sees("#legend li", "Red")
+
+
+async def test_no_alert_is_said_too_with_the_last_one(city: City, wall: Wall) -> None:
+    await city.populate()
+    await wall.open()
+    await wall.sees(CARD, "No alerts")
+    await city.tell(episode("water-level-1", end_ms=now_ms()))
+    await wall.sees(CARD, "The last one: Stage station 1")
+
+
+async def test_an_alert_appears_rises_and_ends_live(city: City, wall: Wall) -> None:
+    await city.populate()
+    await wall.open()
+    first = episode("water-level-3")
+    await city.tell(first)
+    await wall.sees(f"{CARD} .alert", "Yellow")
+    rises = replace(first, revision=2, level=Level.RED, highest=Level.RED, value=4.1)
+    await city.tell(rises)
+    await wall.sees(f"{CARD} .alert", "Red")
+    await wall.sees("#said", "Red Stage station 3")
+    await city.tell(replace(rises, revision=3, end_ms=now_ms()))
+    await wall.sees(CARD, "No alerts")
+
+
+async def test_nothing_blinks_but_a_red_alert_that_nobody_has(city: City, wall: Wall) -> None:
+    await city.populate()
+    await city.tell(episode("water-level-1", "red"), episode("water-level-2", "orange"))
+    await wall.open()
+    marks = [f'{CARD} .alert[data-level="{level}"] > .mark' for level in ("red", "orange")]
+    assert [await wall.page.evaluate(BLINKS, mark) for mark in marks] == ["blink", "none"]
+    await wall.page.emulate_media(reduced_motion="reduce")
+    assert await wall.page.evaluate(BLINKS, marks[0]) == "none"
+    await wall.page.emulate_media(reduced_motion="no-preference")
+    red = next(alert for alert in await city.alerts() if alert["level"] == "red")
+    await city.send("POST", f"/api/v1/alerts/{red['id']}/acknowledge", json={"who": "Li"})
+    await wall.sees(f"{CARD} .standing", "✓ Li")
+    assert await wall.page.evaluate(BLINKS, marks[0]) == "none"
+
+
+async def test_what_late_data_shows_is_marked_and_calls_nobody(city: City, wall: Wall) -> None:
+    await city.populate()
+    await city.tell(episode("water-level-1", "red", live=False))
+    await wall.open()
+    await wall.sees(f"{CARD} .late-data", "late data")
+    assert await wall.page.evaluate("document.documentElement.dataset.waiting") == "0"
+    assert await wall.page.evaluate(BLINKS, f"{CARD} .alert > .mark") == "none"
+
+
+async def test_a_phone_acknowledges_in_two_taps_at_the_server_and_on_the_wall(
+    city: City, wall: Wall, phone: Wall
+) -> None:
+    await city.populate()
+    await city.tell(episode("water-level-1", "red"), episode("water-level-2", "orange"))
+    await wall.open()
+    await phone.open()
+    await phone.page.locator(f"{CARD} .open", has_text="Stage station 1").tap()
+    await phone.page.get_by_role("button", name="Acknowledge", exact=True).tap()
+    await sign_in(phone.page)  # asked once
+    await wall.sees(f"{CARD} .alert", "✓ Wang")
+    await phone.sees("#drawer .became", "✓ Wang")
+    await phone.page.locator("#drawer .close").tap()
+    await phone.page.locator(f"{CARD} .open", has_text="Stage station 2").tap()
+    await phone.page.get_by_role("button", name="Acknowledge", exact=True).tap()
+    await phone.sees("#drawer .steps", "Acknowledged Wang")
+    states = {alert["node"]: (alert["state"], alert["acknowledged_by"]) for alert in await city.alerts()}
+    assert states == dict.fromkeys(("water-level-1", "water-level-2"), ("acknowledged", "Wang"))
+    assert await phone.page.evaluate("document.documentElement.scrollWidth") == 390
+    assert phone.complaints == []
+
+
+async def test_targets_on_a_phone_are_large(city: City, phone: Wall) -> None:
+    await city.populate()
+    await city.tell(episode("water-level-1", "red"))
+    await phone.open()
+    await large(phone.page, f"{CARD} .open, {CARD} .take, .tabs button")
+    await phone.page.locator(f"{CARD} .open").tap()
+    await large(phone.page, "#drawer .actions button, #drawer .back")
+
+
+async def large(page: Page, targets: str) -> None:
+    """Each of these is large enough for a thumb."""
+    for button in await page.locator(targets).all():
+        box = await button.bounding_box()
+        assert box is not None
+        assert min(box["height"], box["width"]) >= 44, await button.inner_text()
+
+
+async def test_the_link_of_a_message_opens_its_alert(city: City, wall: Wall) -> None:
+    await city.populate()
+    told = episode(
+        "water-level-4", "orange", value=3.65, threshold=3.5, peak=3.7, note={"reaches_min": 42, "stage_m": 3.8}
+    )
+    await city.tell(told)
+    (alert,) = await city.alerts()
+    await wall.open(f"#alert={alert['id']}")
+    await wall.sees("#drawer h2", "Stage station 4")
+    await wall.sees("#drawer .headline", "Orange")
+    await wall.sees("#drawer .figures", "3.50 m")
+    await wall.sees("#drawer .figures", "reaches 3.80 m in 42 min")
+    await wall.sees("#drawer .steps", "Opened gw-1")
+    await wall.until(f"({PAINTED})() > 2000")
+    await wall.page.keyboard.press("Escape")
+    await wall.until("document.getElementById('drawer').hidden && !location.hash.includes('alert')")
+    await wall.page.goto(f"{city.url}/#alert=flood/water-level-4/{told.start_ms}")  # as its gateway knows it
+    await wall.sees("#drawer .headline", "Orange")
+
+
+async def test_a_link_to_an_alert_that_is_none_says_so(city: City, phone: Wall) -> None:
+    await city.populate()
+    for link in ("4711", "flood/nowhere-9/17", "nonsense"):
+        await phone.open(f"#alert={link}")
+        await phone.sees("#drawer h2", f"There is no alert {link}")
+        await phone.page.goto("about:blank")
+
+
+async def test_the_inbox_filters_and_keeps_the_filters_in_the_address(city: City, wall: Wall) -> None:
+    await city.populate()
+    await city.tell(
+        episode("water-level-1", "red"),
+        episode("water-level-2", "orange", minutes_ago=50),
+        episode("noise-3", "orange", rule="noise", quantity="noise_laeq_db"),
+        episode("air-quality-1", minutes_ago=3000, end_ms=now_ms() - 2900 * 60_000),  # older than a day
+    )
+    await wall.open()
+    await wall.page.locator("#alerts-head .whole").click()
+    await wall.sees("#drawer .foot", "3 of 3 shown")
+    inbox = wall.page.locator("#drawer .filters")
+    await inbox.get_by_role("button", name="Orange").click()
+    await wall.sees("#drawer .foot", "2 of 2 shown")
+    await inbox.locator("select").select_option("environment")
+    await wall.sees("#drawer .foot", "1 of 1 shown")
+    assert await places(wall, INBOX) == ["Noise station 3"]
+    assert "level=orange" in wall.page.url and "system=environment" in wall.page.url
+    await wall.page.reload()
+    await wall.sees("#drawer .foot", "1 of 1 shown")
+    await inbox.locator("input").fill("nowhere")
+    await wall.page.get_by_role("button", name="Clear the filters").click()
+    await inbox.locator("input").press_sequentially("station 2")
+    await wall.until("document.querySelectorAll('#drawer .alerts .alert').length === 1")
+    assert await places(wall, INBOX) == ["Stage station 2"]
+    await inbox.locator("input").fill("")
+    await inbox.get_by_role("button", name="Ended").click()
+    await wall.sees(f"{INBOX} .alert", "Air station 1")
+    assert await places(wall, INBOX) == ["Air station 1"]
+
+
+async def test_an_officer_assigns_comments_mutes_and_closes_and_the_audit_tells(city: City, wall: Wall) -> None:
+    await city.populate()
+    await city.tell(episode("water-level-1", "orange"))
+    await wall.page.add_init_script(SIGNED_IN)
+    await wall.open()
+    await wall.page.locator(f"{CARD} .open").click()
+    actions = wall.page.locator("#drawer .actions")
+
+    async def choose(name: str) -> None:
+        await actions.locator(".choices").get_by_role("button", name=name, exact=True).click()
+
+    await choose("Assign")
+    await actions.locator("input").fill("Li")
+    await actions.locator("textarea").fill("pump 2")
+    await city.tell(episode("water-level-1", "orange", rule="other"))  # news does not take what was typed
+    await wall.sees(f"{CARD} .rule", "other")
+    await actions.locator("form .primary").click()
+    await wall.sees("#drawer .steps", "Assigned Wang")
+    await choose("Comment")
+    await actions.locator("textarea").fill("<b>gate</b> was shut")
+    await actions.locator("form .primary").click()
+    await wall.sees("#drawer .steps p", "<b>gate</b> was shut")
+    await choose("Mute")
+    await actions.get_by_label("4 h", exact=True).check()
+    await actions.locator("form .primary").click()
+    await wall.sees("#drawer .became", "Muted until")
+    muted = next(alert for alert in await city.alerts() if alert["rule"] == "flood")
+    assert muted["state"] == "muted" and 239 < (muted["muted_until_ms"] - now_ms()) / 60_000 <= 240
+    await choose("Unmute")
+    await wall.sees("#drawer .became", "Not acknowledged")
+    await choose("Close")
+    await actions.locator("form .primary").click()
+    await wall.sees("#drawer .became", "Closed")
+    assert [alert["rule"] for alert in await city.alerts()] == ["other"]
+
+
+async def test_a_wrong_token_is_asked_for_again_with_advice(city: City, phone: Wall) -> None:
+    await city.populate()
+    await city.tell(episode("water-level-1"))
+    await phone.open()
+    await phone.page.locator(f"{CARD} .take").tap()
+    await sign_in(phone.page, "wrong")
+    await phone.sees("dialog .advice", "does not accept this token")
+    assert (await city.alerts())[0]["state"] == "open"
+    await phone.page.locator("dialog input[name=token]").fill(TOKEN)
+    await phone.page.locator("dialog .primary").tap()
+    await phone.sees(f"{CARD} .standing", "✓ Wang")
+    assert (await city.alerts())[0]["state"] == "acknowledged"
+
+
+async def test_nothing_is_done_when_the_officer_does_not_say_who_acts(city: City, phone: Wall) -> None:
+    await city.populate()
+    await city.tell(episode("water-level-1"))
+    await phone.open()
+    await phone.page.locator(f"{CARD} .take").tap()
+    await phone.page.locator("dialog .quiet").tap()
+    await phone.page.locator(f"{CARD} .take").wait_for()
+    assert (await city.alerts())[0]["state"] == "open"
+
+
+async def test_a_step_that_was_not_taken_is_taken_back_and_can_be_tried_again(city: City, phone: Wall) -> None:
+    await city.populate()
+    await city.tell(episode("water-level-1", "red"))
+    await phone.page.add_init_script(SIGNED_IN)
+    await phone.open()
+    await phone.page.route("**/acknowledge", lambda route: route.abort())
+    await phone.page.locator(f"{CARD} .take").tap()
+    await phone.sees(f"{CARD} .advice", "The cloud cannot be reached")
+    await phone.page.locator(f"{CARD} .take").wait_for()  # it is nobody's again
+    await phone.page.unroute("**/acknowledge")
+    await phone.page.locator(f"{CARD} .open").tap()
+    await phone.page.get_by_role("button", name="Try again").tap()
+    await phone.sees("#drawer .became", "✓ Wang")
+    assert await phone.page.locator(".advice").count() == 0
+
+
+async def test_a_page_that_was_cut_off_reads_the_alerts_again(city: City, phone: Wall) -> None:
+    await city.populate()
+    await city.tell(episode("water-level-1", "red"))
+    await phone.open()
+    await city.stop()
+    await phone.sees("#banner", "Connection lost")
+    await city.start()
+    (alert,) = await city.alerts()
+    await city.send("POST", f"/api/v1/alerts/{alert['id']}/close", json={"who": "Li"})
+    await city.tell(episode("water-level-2"))
+    await phone.until("document.documentElement.dataset.link === 'open'")
+    await phone.sees(f"{CARD} .alert", "Stage station 2")
+    assert await places(phone, CARD) == ["Stage station 2"]
+
+
+async def test_a_storm_of_five_hundred_alerts_stays_in_bounds(city: City, wall: Wall) -> None:
+    await city.populate()
+    storm = [
+        episode(str(NODES[number % 20]["id"]), ("yellow", "orange")[number % 2], rule=f"rule-{number}")
+        for number in range(500)
+    ]
+    await city.tell(*storm)
+    await wall.open()
+    assert await wall.page.locator(f"{CARD} .alert").count() == 30
+    await wall.sees("#alerts-more", "470 more")
+    assert await wall.page.evaluate("document.querySelectorAll('*').length") < 2_500
+    await wall.page.locator("#alerts-more").click()
+    await wall.sees("#drawer .foot", "50 of 500 shown")
+    await wall.page.get_by_role("button", name="Show 50 more").click()
+    await wall.sees("#drawer .foot", "100 of 500 shown")
+    await city.tell(*(replace(one, revision=2, level=Level.RED, highest=Level.RED) for one in storm))
+    await wall.sees("#alerts-head .level b", "500")
+    await wall.page.locator("#drawer .filters input").fill("rule-499")
+    await wall.sees("#drawer .foot", "1 of 1 shown")
+    await wall.page.locator(f"{INBOX} .open").click()
+    await wall.sees("#drawer .headline", "Red")
+
+
+async def test_nodes_wear_the_level_of_their_alert_and_tell_their_history(city: City, wall: Wall) -> None:
+    await city.populate()
+    past = now_ms() - 5 * 60_000
+    await city.tell(
+        episode("water-level-2", "red", minutes_ago=10),
+        *(episode("water-level-2", minutes_ago=ago, end_ms=past) for ago in (60, 70, 80, 90)),
+    )
+    await wall.open()
+    at = await wall.page.evaluate("id => cityWall.pointOf(id)", "water-level-2")
+    await wall.until("document.querySelectorAll('#legend li[data-level]').length === 1")
+    red, green, blue, _ = await wall.page.evaluate(PIXEL, [at["x"], at["y"]])
+    assert red > 200 > 150 > max(green, blue)
+    await wall.click_node("water-level-2")
+    await wall.sees("#drawer .of-node .alert", "Red")
+    await wall.page.get_by_role("button", name="3 earlier alerts").click()
+    assert await wall.page.locator("#drawer .of-node .alert").count() == 5
+    await wall.page.locator("#drawer .of-node .open").first.click()
+    await wall.sees("#drawer .past", "Earlier at this place")
+    assert await wall.page.locator("#drawer .past .alert").count() == 4
+
+
+async def test_a_bar_of_the_band_opens_its_alert(city: City, wall: Wall) -> None:
+    await city.populate()
+    await city.tell(episode("water-level-2", "red", minutes_ago=300, end_ms=now_ms() - 3_600_000))
+    (alert,) = await city.alerts(state="all")
+    await wall.open()
+    await wall.until(f"cityWall.barOf({alert['id']})")
+    bar = await wall.page.evaluate(f"cityWall.barOf({alert['id']})")
+    box = await wall.page.locator("#band").bounding_box()
+    assert box is not None
+    x, y = box["x"] + (bar["left"] + bar["right"]) / 2, box["y"] + (bar["top"] + bar["bottom"]) / 2
+    await wall.page.mouse.move(x, y)
+    await wall.sees(".band-text", "Red Stage station 2")
+    await wall.page.mouse.click(x, y)
+    await wall.sees("#drawer .became", "Over at")
+
+
+async def test_the_keyboard_goes_through_the_list_and_back(city: City, wall: Wall) -> None:
+    await city.populate()
+    await city.tell(episode("water-level-1", "red"), episode("water-level-2", "orange"))
+    await wall.open()
+    await wall.page.locator("#alerts-head .whole").focus()
+    await wall.page.keyboard.press("Tab")
+    first = await wall.page.evaluate(FOCUS)
+    await wall.page.keyboard.press("ArrowDown")
+    second = await wall.page.evaluate(FOCUS)
+    assert first != second
+    await city.tell(episode("water-level-3"))  # a list that is drawn anew keeps the focus
+    await wall.sees(CARD, "Stage station 3")
+    assert await wall.page.evaluate(FOCUS) == second
+    await wall.page.keyboard.press("Enter")
+    await wall.sees("#drawer h2", "Stage station 2")
+    assert await wall.page.evaluate("document.activeElement.closest('#drawer') !== null")
+    await wall.page.keyboard.press("Escape")
+    assert await wall.page.evaluate(FOCUS) == second
+
+
+async def test_a_full_card_fits_both_walls_and_a_phone_in_both_languages(city: City, browser: Browser) -> None:
+    await city.populate()
+    await city.tell(*(episode(str(node["id"]), "orange", rule="flood-of-the-lower-river") for node in NODES))
+    for language in ("zh-CN", "en-GB"):
+        for width, height in ((1920, 1080), (3840, 2160), (390, 844)):
+            page = await browser.new_page(viewport={"width": width, "height": height}, locale=language)
+            wall = Wall(page, city)
+            await wall.open()
+            for selector in ("html", "#alerts-head", f"{CARD} .alert", ".tabs"):
+                wide = await page.evaluate(OVERFLOW, selector)
+                assert wide <= 1, (language, width, selector)
+            assert wall.complaints == []
+            await page.close()
+
+
+def test_every_word_that_is_asked_for_exists() -> None:
+    words = set(re.findall(r"(?:^|[ ,{])(\w+): \"", (JS / "en.js").read_text(), re.M))
+    for path in JS.glob("*.js"):
+        source = path.read_text()
+        for key in re.findall(r"\bt\(\"(\w+)\"", source):
+            assert key in words, (path.name, key)
+        for prefix in re.findall(r"\bt\(`(\w+_)\$", source):
+            assert any(word.startswith(prefix) for word in words), (path.name, prefix)
