@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 
 from aiohttp import web
@@ -31,11 +32,11 @@ class PortInUse(CloudError):
 class Cloud:
     """The cloud's parts; `run` opens them, serves until cancelled, and closes them."""
 
-    def __init__(self, config: CloudConfig) -> None:
+    def __init__(self, config: CloudConfig, *, now_ms: Callable[[], int] = epoch_ms) -> None:
         self.config = config
         registry, live = Registry(config.registry_url), Live()
         desk, self.sender = build_alerts(
-            config.alerts, config.timezone, registry, now_ms=epoch_ms, show=live.alerts
+            config.alerts, config.timezone, registry, now_ms=now_ms, show=live.alerts
         )
         self.services = Services(
             name_en=config.name_en,
@@ -47,6 +48,7 @@ class Cloud:
             board=Board(),
             live=live,
             alerts=desk,
+            now_ms=now_ms,
         )
         self.port = config.port
 
