@@ -8,6 +8,7 @@ from pathlib import Path
 from edge.config import load_toml, read_table
 from edge.model.errors import ConfigError, IdentityError
 from edge.model.node import node_id
+from edge.quality import NO_OVERRIDES, Overrides, load_limits
 from gateway.forward import ForwardConfig
 from gateway.herald import AlertsConfig
 from gateway.shed import BacklogConfig
@@ -32,6 +33,17 @@ class NodesConfig:
 
     file: Path | None = None
     admit_any: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QualityConfig:
+    """The [quality] table: a file with what users say of limits beside the catalogue."""
+
+    file: Path | None = None
+
+    def overrides(self) -> Overrides:
+        """Return what the file says; ConfigError names the place of a mistake."""
+        return load_limits(load_toml(self.file), str(self.file)) if self.file else NO_OVERRIDES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +75,7 @@ class GatewayConfig:
     backlog: BacklogConfig = field(default_factory=BacklogConfig)
     nodes: NodesConfig = field(default_factory=NodesConfig)
     cloud: CloudConfig = field(default_factory=CloudConfig)
+    quality: QualityConfig = field(default_factory=QualityConfig)
     commit: CommitConfig = field(default_factory=CommitConfig)
     rules: RulesConfig = field(default_factory=RulesConfig)
     alerts: AlertsConfig = field(default_factory=AlertsConfig)

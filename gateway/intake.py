@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from edge.model.errors import WireError
 from edge.model.kinds import KINDS
 from edge.model.node import Node
-from edge.model.quality import Clock
+from edge.model.quality import Clock, Flag
 from edge.model.quantities import QUANTITIES
 from edge.protocol.series import SeriesWriter, reading_time_ns, series_head
 from edge.protocol.wire import Birth, Column, Pack, row_fault
-from gateway.clean import compile_clean
-from gateway.stages.gross_range import Stage, gross_range
+from edge.quality import Revision
+from gateway.clean import EARLIEST_MS, compile_clean
+from gateway.stages.states import QualityStates
 
-EARLIEST_MS = 1_262_304_000_000  # 2010-01-01: clocks without a battery wake in 1970 or 2000
 AHEAD_MS = 86_400_000
+TRUSTED_AHEAD_MS = 300_000  # what is further ahead is judged alone: it must not make all that follows late
 LIVE_PERIODS = 3  # a reading that took longer from the sensor to here is history
 LIVE_AT_LEAST_MS = 10_000
 
@@ -31,61 +33,160 @@ class Bad:
     detail: str
 
 
+class Seen(NamedTuple):
+    """A reading as it stands in its line: for rules. late: sensed before one that was taken already."""
+
+    t_ms: int
+    values: Sequence[float | None]
+    flags: Sequence[Flag]
+    late: bool
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What the line of a reading is made of."""
+
+    t_ms: int
+    values: list[float | None]
+    flags: list[Flag]
+    time_ns: int
+    clock: Clock
+    more: list[str]
+    late: bool = False
+
+
 class Intake:
     """Turns packs of one (node, schema) into lines. What its schema decides is shared by all nodes of it."""
 
-    __slots__ = ("_clean", "_columns", "_head", "live_ms")
+    __slots__ = ("_checks", "_columns", "_head", "_late", "_steady", "_touched", "_writer", "live_ms")
 
-    def __init__(self, node: Node, birth: Birth) -> None:
+    def __init__(self, node: Node, birth: Birth, states: QualityStates | None = None) -> None:
         self.live_ms = max(LIVE_AT_LEAST_MS, LIVE_PERIODS * birth.period_s * 1000)
         self._columns = birth.columns
         tags = {"district": node.district, "node": node.id, "site": node.site}
         self._head = series_head(node.kind, {key: value for key, value in tags.items() if value})
-        self._clean = compile_clean(birth.columns)
+        states = QualityStates() if states is None else states
+        self._checks = states.of(node.id, [column.quantity for column in birth.columns], birth.period_s)
+        self._touched = states.touched
+        self._steady, self._late = compile_clean(birth.columns, self._checks.profile)
+        self._writer = _writer(birth.columns)
 
-    def read(self, pack: Pack, first: int, end: int, now_ms: int) -> tuple[list[str], list[Bad]]:
-        """Return the lines of the readings numbered [first, end), and those that are none."""
+    def read(
+        self, pack: Pack, first: int, end: int, now_ms: int, seen: list[Any] | None = None
+    ) -> tuple[list[str], list[Bad]]:
+        """Return the lines of the readings numbered [first, end), and those that are none.
+
+        What is known of the node moves on. `seen` gets one Seen a line.
+        """
         lines: list[str] = []
         bad: list[Bad] = []
-        clean, head, t0_ms, latest_ms = self._clean, self._head, pack.t0_ms, now_ms + AHEAD_MS
+        checks, rows, seq0, head, t0_ms = self._checks, pack.rows, pack.seq0, self._head, pack.t0_ms
+        self._touched.add(checks)
+        if pack.boot > checks.boot:
+            self._started(pack, first)
+        at, stop = first - seq0, end - seq0
+        before: _Entry | None = None
         synced = pack.clock is Clock.SYNCED
-        for seq in range(first, end):  # the hot path
-            row = pack.rows[seq - pack.seq0]
-            try:
-                line = clean(row, head, t0_ms, EARLIEST_MS, latest_ms) if synced else None
-            except (TypeError, ValueError):
-                line = None
-            if line is None:
-                found = self._look_closer(pack, seq, row, now_ms)
-                if isinstance(found, Bad):
-                    bad.append(found)
+        while at < stop:
+            if synced:
+                begin = at
+                if checks.calm:
+                    until_ms = min(checks.calm_until_ms, now_ms + TRUSTED_AHEAD_MS)
+                    at = self._steady(rows, at, stop, head, t0_ms, until_ms, checks, lines, seen)
+                    if at == stop:
+                        break
+                at = self._late(rows, at, stop, head, t0_ms, now_ms, checks, lines, seen)
+                if at > begin:
+                    before = None
                     continue
-                line = found
-            lines.append(line)
+            found = self._look_closer(pack, seq0 + at, rows[at], now_ms)
+            at += 1
+            if isinstance(found, Bad):
+                bad.append(found)
+                continue
+            entry, revised = found
+            if revised:
+                before = before or self._entry_of(pack, at - 2)
+                self._revise(before if lines else None, entry, revised, lines, seen)
+            lines.append(self._line(entry))
+            if seen is not None:
+                seen.append(Seen(entry.t_ms, entry.values, entry.flags, entry.late))
+            before = entry
         return lines, bad
 
-    def _look_closer(self, pack: Pack, seq: int, row: Any, now_ms: int) -> str | Bad:
-        """Return the line of any reading, or what is wrong with it."""
+    def _started(self, pack: Pack, first: int) -> None:
+        """A new start of the node; where it was away before it, its sensors are cold."""
+        checks = self._checks
+        try:
+            t_ms = pack.t0_ms + pack.rows[first - pack.seq0][0]
+        except (TypeError, IndexError):
+            return
+        if checks.boot and t_ms - checks.t_ms > checks.profile.gap_ms:
+            checks.started(t_ms)
+        checks.boot = pack.boot
+
+    def _look_closer(self, pack: Pack, seq: int, row: Any, now_ms: int) -> tuple[_Entry, list[Revision]] | Bad:
+        """Return what the line of any reading is made of, or what is wrong with it."""
         fault = row_fault(row, len(self._columns))
         if fault:
             return Bad(seq, "bad_type", fault)
         t_ms = pack.t0_ms + row[0]
         if not EARLIEST_MS <= t_ms <= now_ms + AHEAD_MS:
             return Bad(seq, "bad_time", _time_fault(t_ms, now_ms))
-        values = [
+        raw = self._values(row)
+        alone = pack.clock is Clock.UNKNOWN or t_ms > now_ms + TRUSTED_AHEAD_MS
+        late = t_ms <= self._checks.t_ms
+        verdict = self._checks.take(t_ms, raw, alone=alone)
+        more = [
+            f"{column.quantity}_raw={said!r}"
+            for column, said, value in zip(self._columns, raw, verdict.values, strict=True)
+            if said != value
+        ]
+        time_ns = reading_time_ns(t_ms, pack.boot, seq, pack.clock)
+        entry = _Entry(t_ms, verdict.values, verdict.flags, time_ns, pack.clock, more, late)
+        return entry, verdict.revised or []
+
+    def _revise(
+        self,
+        before: _Entry | None,
+        entry: _Entry,
+        revised: list[Revision],
+        lines: list[str],
+        seen: list[Any] | None,
+    ) -> None:
+        """Enter what a reading says of the one before it: there, if it is at hand, else in its own line."""
+        for each in revised:
+            if before is not None and before.t_ms == each.t_ms:
+                before.flags[each.index] = each.flag
+                lines[-1] = self._line(before)
+                if seen is not None:
+                    seen[-1] = Seen(before.t_ms, before.values, before.flags, False)
+            else:
+                entry.more.append(f"{self._columns[each.index].quantity}_prior_qc={each.flag:d}i")
+
+    def _entry_of(self, pack: Pack, at: int) -> _Entry | None:
+        """Return the entry of a reading that passed on the hot path; None for the one before a pack."""
+        if at < 0 or row_fault(pack.rows[at], len(self._columns)):
+            return None
+        row = pack.rows[at]
+        t_ms = pack.t0_ms + row[0]
+        time_ns = reading_time_ns(t_ms, pack.boot, pack.seq0 + at, pack.clock)
+        return _Entry(t_ms, self._values(row), [Flag.PASS] * len(self._columns), time_ns, pack.clock, [])
+
+    def _values(self, row: Any) -> list[float | None]:
+        return [
             None if value is None else value / 10**column.decimals
             for value, column in zip(row[1:], self._columns, strict=True)
         ]
-        check, writer = _thorough(self._columns)
-        time_ns = reading_time_ns(t_ms, pack.boot, seq, pack.clock)
-        return writer.line(self._head, values, check(values), time_ns, pack.clock)
+
+    def _line(self, entry: _Entry) -> str:
+        return self._writer.line(self._head, entry.values, entry.flags, entry.time_ns, entry.clock, entry.more)
 
 
 @lru_cache(maxsize=4096)
-def _thorough(columns: tuple[Column, ...]) -> tuple[Stage, SeriesWriter]:
-    """Return the check and the writer for readings of any shape with these columns."""
-    quantities = [column.quantity for column in columns]
-    return gross_range(quantities), SeriesWriter(quantities)
+def _writer(columns: tuple[Column, ...]) -> SeriesWriter:
+    """Return the writer for readings of any shape with these columns."""
+    return SeriesWriter([column.quantity for column in columns])
 
 
 def check_birth(birth: Birth, node: str) -> None:

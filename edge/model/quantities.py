@@ -36,7 +36,7 @@ class Quantity:
     means frozen (None: may rest for ever). warm_up_s: what the sensor says before is not to be trusted.
     spike: how far a value may stand off the mean of its two neighbours. plausible: what is to be expected
     anywhere, within low and high. full_scale: where usual sensors are at the end of their scale: what they say
-    there is "at least". at_most: the quantity of the same node that this one, being a part of it, cannot exceed.
+    there is "at least". at_most: the quantity of the same node that this one, a part of it, cannot exceed.
     """
 
     name: str
@@ -72,7 +72,8 @@ _ROWS: tuple[Quantity, ...] = (
     Quantity("rain_rate_mm_h", "Rain intensity", "雨强", "mm/h", 1, 0, 500, 0.1, 50, None, 0),
     Quantity("gate_opening_m", "Gate opening", "闸门开度", "m", 3, -0.1, 20, 0.001, 0.1, None, 0),
     Quantity("level_up_m", "Level upstream", "闸上水位", "m", 3, -10, 40, 0.001, 0.02, 12 * _H, 5, spike=0.5),
-    Quantity("level_down_m", "Level downstream", "闸下水位", "m", 3, -10, 40, 0.001, 0.02, 12 * _H, 5, spike=0.5),
+    Quantity("level_down_m", "Level downstream", "闸下水位", "m", 3, -10, 40, 0.001, 0.02, 12 * _H, 5,
+             spike=0.5),
     Quantity("water_temperature_c", "Water temperature", "水温", "Cel", 2, -5, 50, 0.01, 0.05, 24 * _H, 10,
              spike=2),
     Quantity("conductivity_us_cm", "Conductivity", "电导率", "uS/cm", 1, 0, 200000, 0.1, 500, 24 * _H, 30),

@@ -96,10 +96,11 @@ class SeriesWriter:
         flags: Sequence[Flag],
         time_ns: int,
         clock: Clock = Clock.SYNCED,
+        more: Sequence[str] = (),
     ) -> str:
         """Return the line of a reading of the series that begins with `head`.
 
-        Failed values go to `<q>_rejected`, flags other than PASS to `<q>_qc`.
+        Failed values go to `<q>_rejected`, flags other than PASS to `<q>_qc`. `more` are fields as they stand.
         """
         fields: list[str] = []
         for index, value in enumerate(values):
@@ -114,6 +115,7 @@ class SeriesWriter:
                 fields.append(f"{self._pass[index]}{value!r},{self._qc[index]}{flag:d}i")
         if clock is not Clock.SYNCED:
             fields.append(f"clock_qc={3 if clock is Clock.ESTIMATED else 2}i")
+        fields += more
         return f"{head} {','.join(fields)} {time_ns}"
 
 

@@ -1,8 +1,8 @@
 """All checks of one node, reading by reading: its state is small, and can be written down and taken up again.
 
-A node is calm while nothing is under way that a next value alone could not decide: every quantity had a value at
-the newest time, none of it doubted, none far from the one before. The state is then `t_ms`, `last`, `prior` and
-`since_ms`, which a caller's own quick path may read and move on; else each quantity has a Track.
+A node is calm while nothing is under way that a next value alone could not decide: each quantity had a value
+at the newest time, none of it doubted, none far from the one before. The state is then `t_ms`, `last`, `prior`
+and `since_ms`, which a caller's own quick path may read and move on; else each quantity has a Track.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from edge.quality.marks import halves, joined, meaning, suspect, unsure
 from edge.quality.track import NO_VALUE, Track, alone, judge
 
 _WARM_UP, _GAP = suspect("warm_up"), unsure("gap")
-_HEAD = struct.Struct("<BIqqB")
+_HEAD = struct.Struct("<BIqqqB")
 _CALM = struct.Struct("<ddI")
 _ROUGH = struct.Struct("<ddddIIIIII")
 _VERSION = 1
@@ -54,9 +54,9 @@ class Verdict:
 class Profile:
     """What is the same for all nodes with these quantities, limits and period.
 
-    nearest_ms: how far apart two readings must be for `steps` to hold: half a period. gap_ms: how far apart they
-    may be before it is a gap. steps: how far each value may move from one reading to the next such that no test
-    in time looks up. pairs: the checks between quantities.
+    nearest_ms: how far apart two readings must be for `steps` to hold: half a period. gap_ms: how far apart
+    they may be before it is a gap. steps: how far each value may move from one reading to the next such that no
+    test in time looks up. pairs: the checks between quantities.
     """
 
     __slots__ = ("gap_ms", "limits", "nearest_ms", "off_after_ms", "pairs", "period_s", "quantities", "steps")
@@ -97,28 +97,33 @@ def profile(
 class Checks:
     """The checks of one node. Times are epoch ms of event time, values in their units, before calibration.
 
-    t_ms: the newest reading's time. calm: see above; calm_until_ms: from then on a flat line may be one.
+    t_ms: the newest reading's time. calm: see above; calm_until_ms: from then on a rest may be a flat line.
+    node, boot: whose they are, and which of its starts was heard last, for the caller to use.
     """
 
     __slots__ = (
         "_started_ms",
         "_tracks",
+        "boot",
         "calm",
         "calm_until_ms",
         "last",
+        "node",
         "prior",
         "profile",
         "since_ms",
         "t_ms",
     )
 
-    def __init__(self, of: Profile) -> None:
+    def __init__(self, of: Profile, node: str = "") -> None:
         self.profile = of
+        self.node = node
         self.begin()
 
     def begin(self) -> None:
         """Forget the past."""
         self.t_ms = _NEVER
+        self.boot = 0
         self.calm = False
         self.calm_until_ms = 0
         self.last: tuple[float, ...] = ()
@@ -133,7 +138,7 @@ class Checks:
         self._spread()
 
     def take(self, t_ms: int, values: Sequence[float | None], *, alone: bool = False) -> Verdict:
-        """Judge a reading. Late data, or any with `alone`, gets the tests of single readings and leaves no trace."""
+        """Judge a reading; late data, or any with `alone`, by the tests of single readings, without a trace."""
         calibrated = self._calibrated(t_ms, values)
         marks = _alone(values, calibrated, self.profile)
         revised: list[Revision] = []
@@ -147,7 +152,7 @@ class Checks:
     def dump(self) -> bytes:
         """Return the state, about 20 bytes a quantity."""
         known = self.t_ms != _NEVER
-        head = _HEAD.pack(_VERSION, _names(self.profile), self.t_ms, self._started_ms, self.calm)
+        head = _HEAD.pack(_VERSION, _names(self.profile), self.t_ms, self._started_ms, self.boot, self.calm)
         if not known:
             return head
         if self.calm:
@@ -164,11 +169,11 @@ class Checks:
         count = len(self.profile.quantities)
         if len(data) < _HEAD.size:
             return False
-        version, names, t_ms, started_ms, calm = _HEAD.unpack_from(data)
+        version, names, t_ms, started_ms, boot, calm = _HEAD.unpack_from(data)
         body, row = data[_HEAD.size :], _CALM if calm else _ROUGH
         if version != _VERSION or names != _names(self.profile) or len(body) not in (0, row.size * count):
             return False
-        self.t_ms, self._started_ms = t_ms, started_ms
+        self.t_ms, self._started_ms, self.boot = t_ms, started_ms, boot
         if not body:
             return True
         if calm:
@@ -182,8 +187,8 @@ class Checks:
 
     def under(self, of: Profile) -> Checks:
         """Return checks for another profile that know what these know of the quantities in both."""
-        other = Checks(of)
-        other.t_ms, other._started_ms = self.t_ms, self._started_ms
+        other = Checks(of, self.node)
+        other.t_ms, other._started_ms, other.boot = self.t_ms, self._started_ms, self.boot
         self._spread()
         known = dict(zip(self.profile.quantities, self._tracks, strict=True))
         other._tracks = [known.get(name) for name in of.quantities]

@@ -21,6 +21,7 @@ _SPIKE, _SPIKE_FAIL = suspect("spike"), fail("spike")
 _FLAT, _FLAT_FAIL = suspect("flat_line"), fail("flat_line")
 _RESET, _GAP = suspect("counter_reset"), unsure("gap")
 NO_VALUE = MISSING | _SYNTAX | _SENTINEL | _RANGE
+AT_LEAST_S = 1.0  # within less, a step of one resolution would be too fast
 
 
 @dataclass(slots=True)
@@ -84,7 +85,7 @@ def judge(track: Track | None, limits: Limits, t_ms: int, value: float, marks: i
 def _changed(track: Track, limits: Limits, t_ms: int, value: float) -> int:
     """Judge how fast the value came here; keep the newest that was not too fast."""
     found = 0
-    step, seconds = value - track.last, (t_ms - track.at_ms) / 1000
+    step, seconds = value - track.last, max(AT_LEAST_S, (t_ms - track.at_ms) / 1000)
     if limits.form is Form.COUNTER and step < 0:
         if limits.roll_over is None or limits.rate_per_s is None:
             step, found = 0.0, _RESET
@@ -100,7 +101,7 @@ def _changed(track: Track, limits: Limits, t_ms: int, value: float) -> int:
         found |= _RATE
     if not limits.excursion or limits.form is Form.COUNTER:
         return found
-    away, trusted_s = abs(value - track.trusted), (t_ms - track.trusted_ms) / 1000
+    away, trusted_s = abs(value - track.trusted), max(AT_LEAST_S, (t_ms - track.trusted_ms) / 1000)
     if away <= limits.rate_per_s * trusted_s:
         track.trusted, track.trusted_ms = value, t_ms
     elif not found:

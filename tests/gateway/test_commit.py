@@ -4,7 +4,6 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 from gateway_rig import NOW_MS, Rig, birth, data, registered
@@ -13,14 +12,13 @@ from hypothesis import strategies as st
 
 from edge.model.quality import Clock
 from edge.protocol.topics import Leaf, topic
-from edge.protocol.wire import Ack, Pack, decode_birth, encode_pack
+from edge.protocol.wire import Ack, Pack, encode_pack
 from gateway import journal, quarantine
 from gateway.account import Counts
 from gateway.arrival import Arrival
 from gateway.block import Quarantined
 from gateway.commit import NOBODY
 from gateway.database import JournalError
-from gateway.intake import Bad, Intake
 from gateway.journal import Change
 from gateway.statement import mark_for_retry
 
@@ -332,21 +330,3 @@ async def test_a_will_of_an_older_boot_says_nothing(tmp_path: Path) -> None:
 def test_quarantined_entries_stand_for_one_reading_unless_said() -> None:
     entry = Quarantined(time_ms=0, node="n", reason="r", detail="", topic="", payload=b"")
     assert (entry.readings, entry.boot) == (1, None)
-
-
-@given(
-    st.lists(
-        st.lists(st.none() | st.integers(-(10**7), 10**7) | st.text(max_size=2) | st.floats(), max_size=4),
-        min_size=1,
-        max_size=8,
-    ),
-    st.sampled_from(Clock),
-)
-def test_the_compiled_way_and_the_careful_way_say_the_same(rows: list[list[Any]], clock: Clock) -> None:
-    intake = Intake(registered("ys-07"), decode_birth(birth().payload))
-    pack = Pack(1, 1, 5, NOW_MS, clock, rows)
-    careful = [intake._look_closer(pack, 5 + index, row, NOW_MS) for index, row in enumerate(rows)]
-    assert intake.read(pack, 5, 5 + len(rows), NOW_MS) == (
-        [found for found in careful if isinstance(found, str)],
-        [found for found in careful if isinstance(found, Bad)],
-    )

@@ -18,7 +18,7 @@ from gateway.statement import mark_for_retry, read_accounts
 
 NODES = ("node-a", "node-b", "stranger")
 BOOTS = st.integers(1, 2)
-LEVEL = re.compile(r"node=([a-z-]+).* level_m=([0-9.]+),battery_v=([0-9.]+)")
+LEVEL = re.compile(r"node=([a-z-]+).* level_m=([0-9.]+)(?:,level_m_qc=3i)?,battery_v=([0-9.]+)")
 
 
 class Store:

@@ -14,7 +14,8 @@ LIMITS = load_limits(
         "quality": {
             "level_m": {
                 "fail": [-10, 10], "suspect": [-2, 3], "spike": 0.8, "spike_fail": 3, "rate_per_s": 0.001,
-                "flat_after_s": 10_800, "flat_fail_after_s": 21_600, "flat_tolerance": 0.001, "excursion": False,
+                "flat_after_s": 10_800, "flat_fail_after_s": 21_600, "flat_tolerance": 0.001,
+                "excursion": False,
             }
         }
     },
