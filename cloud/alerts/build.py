@@ -43,8 +43,10 @@ def build_alerts(
 ) -> tuple[Desk, Sender]:
     """Return the desk and the sender of a city; `channels` in place of those of the configuration."""
     channels = channels_of(config) if channels is None else channels
-    labels = labels_of(load_rules(config.rules_files))
+    rules = load_rules(config.rules_files)
+    labels = labels_of(rules)
     facts = Facts(config=config, zone=zone, levels={channel.name: channel.level for channel in channels})
     desk = Desk(registry, facts, now_ms=now_ms, show=show, labels=labels)
-    wording = Wording(zone=zone, labels=labels, nodes=desk.facts.nodes, url=config.url)
+    known = {rule.name: rule for rule in rules}
+    wording = Wording(zone=zone, labels=labels, nodes=desk.facts.nodes, rules=known, url=config.url)
     return desk, Sender(desk, channels, wording, now_ms=now_ms, now_s=now_s)

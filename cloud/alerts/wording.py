@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 
 from cloud.alerts.alert import Alert
@@ -23,6 +23,7 @@ from edge.channels.message import Occasion
 from edge.channels.sentence import Subject
 from edge.model.alert import Level
 from edge.model.node import Node
+from edge.rules import Rule
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +33,7 @@ class Wording:
     zone: tzinfo
     labels: Labels
     nodes: Mapping[str, Node]
+    rules: Mapping[str, Rule] = field(default_factory=dict)
     url: str = ""
 
     def message(
@@ -107,16 +109,11 @@ class Wording:
         return node.district if node is not None else ""
 
     def _subject(self, alert: Alert) -> Subject:
-        english, chinese = self.labels(alert.episode.rule)
-        label = {"en": english, "zh": chinese}
-        node = self.nodes.get(alert.episode.node)
-        if node is None or alert.episode.rule == LOST:
-            if alert.episode.rule == LOST:
-                return Subject.of_gateway(alert.episode.node, label)
-            ident = alert.episode.node
-            return Subject(place_zh=ident, place_en=ident, rule_zh=chinese, rule_en=english)
-        where = f"{node.district} {node.site}"
-        return replace(Subject.of_node(node, label), where_zh=where, where_en=where)
+        episode, node = alert.episode, self.nodes.get(alert.episode.node)
+        subject = Subject.of(episode, node, self.rules.get(episode.rule))
+        english, chinese = self.labels(episode.rule)
+        where = f"{node.district} {node.site}" if node is not None and episode.rule != LOST else ""
+        return replace(subject, rule_zh=chinese, rule_en=english, where_zh=where, where_en=where)
 
     def _link(self, alert: Alert | None = None) -> str:
         if not self.url:

@@ -32,7 +32,7 @@ from edge.config import read_secret
 from edge.model.alert import Level
 
 WINDOWS = (Window(20, 60.0),)
-MOST_BYTES = 18_000  # of 20,000 for the whole message: JSON escapes some characters
+MOST_BYTES = 9_000  # of 20,000 for the whole message, should JSON escape every character
 SHUT_S = 600.0
 _WHO = "DingTalk"
 _BUSY, _TOO_FAST = {-1}, {130101, 410100, 660026}

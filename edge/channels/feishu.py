@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,7 +30,7 @@ from edge.config import read_secret
 from edge.model.alert import Level
 
 WINDOWS = (Window(5, 1.0), Window(100, 60.0))
-MOST_BYTES = 18_000  # of 20 KB for the whole request
+MOST_BYTES = 9_000  # of 20 KB for the whole request, should JSON escape every character
 _WHO = "Feishu"
 _TOO_FAST = {11232: 60.0, 99991400: 60.0}
 _FAST_WORDS = ("frequency limited", "too many request", "rate limit")
@@ -63,7 +63,8 @@ class Feishu:
 
     def request(self, message: Message, now_ms: int) -> Request:
         """Return the signed request. What looks like a call of somebody in the text is made harmless."""
-        text = message.within(MOST_BYTES).replace("<at", "‹at")
+        lines = tuple(each.replace("<at", "‹at") for each in message.lines)
+        text = replace(message, title=message.title.replace("<at", "‹at"), lines=lines).within(MOST_BYTES)
         if self._at_all and message.level and message.level >= self._at_level and not message.quiet:
             text += '\n<at user_id="all">所有人</at>'
         body: dict[str, Any] = {"msg_type": "text", "content": {"text": text}}
