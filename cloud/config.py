@@ -58,6 +58,7 @@ class CloudConfig:
     port: int = 8080
     data_dir: Path = Path("city-data")
     store: StoreConfig = field(default_factory=StoreConfig)
+    registry: str = field(default="", repr=False)
     token: str = field(repr=False)
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
     name_en: str = "City Neuron"
@@ -67,7 +68,7 @@ class CloudConfig:
     @property
     def registry_url(self) -> str:
         """The SQLAlchemy URL of the registry."""
-        return f"sqlite:///{self.data_dir / 'cloud' / 'registry.db'}"
+        return self.registry or f"sqlite:///{self.data_dir / 'cloud' / 'registry.db'}"
 
     @property
     def store_path(self) -> Path:
@@ -80,6 +81,7 @@ _TYPES: dict[str, type] = {
     "port": int,
     "data_dir": str,
     "store": str,
+    "registry": str,
     "poll_s": float,
     "newest_within_h": float,
     "token_file": str,
@@ -111,6 +113,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> CloudConfig
         **plain,
         data_dir=base / table.get("data_dir", "city-data"),
         store=store,
+        registry=table.get("registry", ""),
         token=token,
         alerts=read_alerts(table.get("alerts", {}), str(path), base),
         timezone=zone(table.get("timezone", "Asia/Shanghai")),

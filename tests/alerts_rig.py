@@ -53,8 +53,8 @@ class Recorder(Channel):
 class CityAlerts:
     """The alerts of a city. Time stands still but in `wait`; a `restart` keeps only what is on the disk."""
 
-    def __init__(self, folder: Path, config: AlertsConfig, channels: Iterable[Recorder]) -> None:
-        self.url = f"sqlite:///{folder / 'registry.db'}"
+    def __init__(self, place: Path | str, config: AlertsConfig, channels: Iterable[Recorder]) -> None:
+        self.url = place if isinstance(place, str) else f"sqlite:///{place / 'registry.db'}"
         self.config, self.channels = config, {channel.name: channel for channel in channels}
         self.now_ms = NOON_MS
         self.registry = Registry(self.url)
@@ -170,10 +170,10 @@ def told(before: Episode, level: str, time_ms: int) -> Episode:
 
 @asynccontextmanager
 async def city_alerts(
-    folder: Path, config: Mapping[str, Any] | None = None, channels: Iterable[Recorder] = ()
+    place: Path | str, config: Mapping[str, Any] | None = None, channels: Iterable[Recorder] = ()
 ) -> AsyncIterator[CityAlerts]:
-    """Run the alerts of a city with one channel `duty`, or these."""
-    city = CityAlerts(folder, AlertsConfig(**(config or {})), list(channels) or [Recorder("duty")])
+    """Run the alerts of a city with one channel `duty`, or these; `place` is a folder or a registry's URL."""
+    city = CityAlerts(place, AlertsConfig(**(config or {})), list(channels) or [Recorder("duty")])
     await city.start()
     try:
         yield city

@@ -43,6 +43,23 @@ def influxdb(tmp_path: Path) -> Iterator[servers.InfluxDB]:
 
 
 @pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.PostgreSQL]:
+    """A running PostgreSQL, for all tests that want one: it takes seconds to make."""
+    server = servers.PostgreSQL(tmp_path_factory.mktemp("postgresql"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def postgresql(postgresql_server: servers.PostgreSQL) -> str:
+    """The URL of an empty PostgreSQL database."""
+    return postgresql_server.database()
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real recordings and conformance cases beside the project."""
     if not SHARED_DATA.is_dir():

@@ -9,10 +9,12 @@ import random
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
+import uuid
 from abc import ABC, abstractmethod
 from pathlib import Path
 from string import Template
@@ -246,3 +248,53 @@ class InfluxDB(Server):
                 return data
         except urllib.error.HTTPError as error:
             raise ServerError(f"POST {path}: {error.code} {error.read().decode()}") from None
+
+
+class PostgreSQL(Server):
+    """A PostgreSQL that trusts loopback. It refuses to run as root, so root runs it as the user `postgres`."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.data = Path(tempfile.mkdtemp(prefix="postgresql-"))  # pytest's folders are closed to other users
+        if os.geteuid() == 0:
+            shutil.chown(self.data, "postgres", "postgres")
+
+    @property
+    def url(self) -> str:
+        """The address of its first database, as cloud.toml takes it."""
+        return f"postgresql+psycopg://postgres@{self.host}:{self.port}/postgres"
+
+    def database(self) -> str:
+        """Make an empty database; return its address."""
+        name = f"city_{uuid.uuid4().hex}"
+        where = ["-h", self.host, "-p", str(self.port), "-U", "postgres"]
+        subprocess.run([self._tool("createdb"), *where, name], check=True, capture_output=True)
+        return f"{self.url.rpartition('/')[0]}/{name}"
+
+    def command(self) -> list[str]:
+        if not (self.data / "PG_VERSION").exists():
+            make = [self._tool("initdb"), "-D", str(self.data), "-U", "postgres", "-E", "UTF8", "--no-sync"]
+            subprocess.run(self._as_its_user(make), check=True, capture_output=True, cwd=self.data)
+        options = {"listen_addresses": self.host, "unix_socket_directories": "", "fsync": "off"}
+        settings = [f"--{name}={value}" for name, value in options.items()]
+        return self._as_its_user(
+            [self._tool("postgres"), "-D", str(self.data), "-p", str(self.port), *settings]
+        )
+
+    def kill(self) -> None:
+        """End it at once, and remove its data."""
+        super().kill()
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    def _accepts(self) -> bool:
+        where = ["-h", self.host, "-p", str(self.port), "-U", "postgres"]
+        return subprocess.run([self._tool("pg_isready"), *where], capture_output=True).returncode == 0
+
+    def _tool(self, name: str) -> str:
+        found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+        return str(found[-1]) if found else program(name)
+
+    def _as_its_user(self, command: list[str]) -> list[str]:
+        if os.geteuid() != 0:
+            return command
+        return [program("setpriv"), "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]

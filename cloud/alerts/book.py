@@ -25,8 +25,8 @@ class Book:
     groups: dict[Group, Recent] = field(default_factory=dict)
     due_ms: dict[int, int] = field(default_factory=dict)
     """When an alert has to be looked at again."""
-    waiting: set[int] = field(default_factory=set)
-    """What waits to be told together with others: it is looked at with whatever else is."""
+    waiting: dict[tuple[str, str], set[int]] = field(default_factory=dict)
+    """By rule and district, what waits to be told with others: it is looked at with whatever else is there."""
     next_alert: int = 1
     next_notice: int = 1
     next_window: int = 1
@@ -74,7 +74,7 @@ class Draft:
         self.dropped: dict[int, str] = {}
         """Notices that need not be sent any more, with the reason."""
         self.groups: dict[Group, Recent] = {}
-        self.waiting: set[int] | None = None
+        self.waiting: dict[tuple[str, str], set[int]] = {}
         self._new_keys: dict[EpisodeKey, int] = {}
         self._new_subjects: dict[tuple[str, str], list[int]] = {}
 

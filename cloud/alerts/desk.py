@@ -224,8 +224,7 @@ class Desk:
             self._show(self._rows(shown, self._folded(touched)))
             if draft.notices:
                 self.news.set()
-        if draft.waiting is not None:
-            self._book.waiting = draft.waiting
+        self._book.waiting.update(draft.waiting)
         for ident in idents:
             self._book.due_ms.pop(ident, None)
         self._book.due_ms.update((ident, due) for ident, due in looks.items() if ident in self._book.alerts)

@@ -26,8 +26,10 @@ RISES_OF_THEIR_OWN = 3
 def plan(draft: Draft, idents: Iterable[int], facts: Facts) -> dict[int, int]:
     """Put into the draft what has to be told; return when (epoch ms) each alert has to be looked at again."""
     looks: dict[int, int] = {}
-    at_hand = fold(draft, [*idents, *draft.book.waiting], facts)
-    waiting = draft.waiting = _tell_news(draft, at_hand, facts, looks)
+    at_hand = _with_company(draft, fold(draft, idents, facts), facts)
+    waiting = _tell_news(draft, at_hand, facts, looks)
+    for ident in waiting:
+        draft.waiting[_place(draft, ident, facts)].add(ident)
     escalate(draft, at_hand, facts, looks)
     tell_ends(draft, at_hand, facts, looks, waiting)
     for ident in at_hand:
@@ -36,6 +38,20 @@ def plan(draft: Draft, idents: Iterable[int], facts: Facts) -> dict[int, int]:
             again_ms = (draft.now_ms // LOOK_AGAIN_MS + 1) * LOOK_AGAIN_MS
             looks[ident] = min(looks.get(ident, again_ms), again_ms)
     return looks
+
+
+def _with_company(draft: Draft, idents: Iterable[int], facts: Facts) -> list[int]:
+    """Return these alerts, and those of their rules and districts that wait to be told with others."""
+    found = dict.fromkeys(idents)
+    for place in {_place(draft, ident, facts) for ident in found}:
+        found.update(dict.fromkeys(draft.book.waiting.get(place, ())))
+        draft.waiting[place] = set()
+    return list(found)
+
+
+def _place(draft: Draft, ident: int, facts: Facts) -> tuple[str, str]:
+    alert = draft.get(ident)
+    return (alert.episode.rule, facts.district(alert)) if alert is not None else ("", "")
 
 
 def _tell_news(draft: Draft, idents: Iterable[int], facts: Facts, looks: dict[int, int]) -> set[int]:

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+import servers
 from sqlalchemy import create_engine, inspect, text
 
 from cloud.registry import Registry, migrations
@@ -68,20 +69,35 @@ async def opened(url: str) -> Registry:
     return registry
 
 
-@pytest.fixture
-def old(tmp_path: Path) -> str:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a registry as it was before versions."""
+    if request.param == "postgresql":
+        url: str = request.getfixturevalue("postgresql")
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            for statement in VERSION_0.replace("BLOB", "BYTEA").split(";"):
+                if statement.strip():
+                    connection.exec_driver_sql(statement)
+        engine.dispose()
+        return url
     path = tmp_path / "old.db"
-    with sqlite3.connect(path) as connection:
-        connection.executescript(VERSION_0)
-    connection.close()
+    database = sqlite3.connect(path)
+    database.executescript(VERSION_0)
+    database.close()
     return f"sqlite:///{path}"
 
 
-async def test_an_old_registry_gets_the_tables_of_a_new_one_and_keeps_its_rows(
-    old: str, tmp_path: Path
-) -> None:
-    new = f"sqlite:///{tmp_path / 'new.db'}"
+@pytest.fixture
+def new(old: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database of the same sort."""
+    if old.startswith("sqlite"):
+        return f"sqlite:///{tmp_path / 'new.db'}"
+    server: servers.PostgreSQL = request.getfixturevalue("postgresql_server")
+    return server.database()
+
+
+async def test_an_old_registry_gets_the_tables_of_a_new_one_and_keeps_its_rows(old: str, new: str) -> None:
     await opened(new)
     registry = Registry(old)
     await registry.open()

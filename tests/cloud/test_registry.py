@@ -41,9 +41,13 @@ def report(time_ms: int, stored: int = 0, **parts: object) -> GatewayReport:
     return replace(plain, **parts)  # type: ignore[arg-type]
 
 
-@pytest.fixture
-async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
-    made = Registry(f"sqlite:///{tmp_path / 'registry.db'}")
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def registry(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Registry]:
+    """An open, empty registry, on each of the databases that it may use."""
+    url = f"sqlite:///{tmp_path / 'registry.db'}"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgresql")
+    made = Registry(url)
     await made.open()
     yield made
     await made.close()
