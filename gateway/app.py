@@ -19,7 +19,7 @@ from edge.rules import load_rules
 from gateway import episodes, quarantine, watchers
 from gateway.account import Accounts, Counts
 from gateway.arrival import Inbox
-from gateway.commit import Committer
+from gateway.commit import QUALITY, Committer
 from gateway.config import GatewayConfig
 from gateway.database import JournalDamaged, inspect
 from gateway.episodes import Episodes
@@ -33,6 +33,7 @@ from gateway.roster import Roster, nodes_from_file
 from gateway.shed import Shedder
 from gateway.sinks.line_http import LineHttpSink
 from gateway.sources.mqtt import MqttSource
+from gateway.stages.states import QualityStates
 from gateway.uplink import Uplink
 from gateway.watchers import Watchers
 
@@ -69,8 +70,10 @@ class Gateway:
         self.episodes.load(self.journal.episodes(), round(now() * 1000))
         rules = load_rules([config.rules.file] if config.rules.file else [], defaults=config.rules.defaults)
         self.watchers = Watchers(rules, self.journal.states(watchers.PART))
+        self.quality = QualityStates(config.quality.overrides())
+        self.quality.load(self.journal.states(QUALITY).items())
         self.committer = Committer(
-            self.journal, self.ledger, self.roster, self.episodes, self.watchers, now=now
+            self.journal, self.ledger, self.roster, self.episodes, self.watchers, self.quality, now=now
         )
         self.forwarder = Forwarder(self.journal, self.ledger, self.sink, config.forward, now)
         self.shedder = Shedder(self.journal, self.ledger, config.backlog, self.committer.lock, now=now)

@@ -14,6 +14,7 @@ import cbor2
 
 from edge.model.alert import Episode, Told
 from edge.model.errors import CityError, IdentityError, SeriesError, WireError
+from edge.model.quality import Clock
 from edge.protocol.topics import Leaf, parse_topic, topic
 from edge.protocol.wire import (
     Ack,
@@ -27,24 +28,29 @@ from edge.protocol.wire import (
     encode_birth,
     encode_pack,
 )
+from edge.rules import Watch
 from gateway import quarantine
 from gateway.arrival import Arrival, Source
 from gateway.block import Block, Kept, Quarantined
 from gateway.episodes import Episodes
 from gateway.identity import Identities
-from gateway.intake import Intake, check_birth
+from gateway.intake import Intake, Seen, check_birth
 from gateway.journal import Change, Journal
 from gateway.ledger import Ledger, Others, Span, StreamKey
 from gateway.roster import Roster
+from gateway.stages.states import QualityStates
 from gateway.watchers import Watchers
 
 log = logging.getLogger(__name__)
 
+QUALITY = "quality"
+CLOCK_QC = {Clock.SYNCED: 0, Clock.ESTIMATED: 3, Clock.UNKNOWN: 2}
 NOBODY = "-"  # the account of messages whose topic names no node
 ASK_AFTER_S = 3.0
 ASK_AT_LEAST_EVERY_S = 600.0
 ASK_AT_MOST = 64
 MOST_STRANGERS = 20_000
+WATCHED_A_TICK = 2_000
 
 
 class Committer:
@@ -57,11 +63,14 @@ class Committer:
         roster: Roster,
         episodes: Episodes,
         watchers: Watchers,
+        quality: QualityStates,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._journal = journal
         self._episodes = episodes
         self._watchers = watchers
+        self._quality = quality
+        self._unwatched: list[tuple[str, int]] = []
         self._ledger = ledger
         self._roster = roster
         self._now = now
@@ -76,6 +85,7 @@ class Committer:
             with contextlib.suppress(WireError):  # damaged on the disk: the node says it again
                 birth = self._shared(decode_birth(payload))
                 self._births[birth.node, birth.schema] = birth
+                self._unwatched.append((birth.node, birth.schema))
                 self.identities.begin(birth)
 
     def forget_intakes(self) -> None:
@@ -117,6 +127,9 @@ class Committer:
     async def tick(self, listening_since_ms: int) -> None:
         """Let time pass for the rules: what nobody says any more, and what has lasted long enough."""
         async with self.lock:
+            for key in self._unwatched[-WATCHED_A_TICK:]:  # nodes of the last run that were not heard since
+                self._intake(*key)
+            del self._unwatched[-WATCHED_A_TICK:]
             now_ms = round(self._now() * 1000)
             self._episodes.take(self._watchers.tick(now_ms, listening_since_ms), now_ms)
             if self._episodes.unwritten() or self._watchers.waiting:
@@ -156,16 +169,19 @@ class Committer:
     async def _commit(self, change: Change) -> None:
         change.streams = self._ledger.dirty()
         change.episodes = self._episodes.unwritten()
-        change.states += self._watchers.states()
+        change.states = self._watchers.states()
+        change.states += [(node, QUALITY, state) for node, state in self._quality.dirty()]
         try:
             await self._journal.commit(change)
         except CityError:
             self._ledger.rollback()
+            self._quality.rollback()
             self._watchers.unwritten(change.states)
             for node, schema, _ in change.births:  # not on disk: to be written when it comes again
                 self._births.pop((node, schema), None)  # two births of one may have come in one batch
             raise
         self._ledger.settle()
+        self._quality.settle()
         self._episodes.written(change.episodes)
         for kept in change.resolved:
             self._ledger.count_quarantined(kept.node, kept.boot, -kept.readings)
@@ -325,7 +341,12 @@ class Committer:
         if intake is None:
             change.quarantined.append(_part(arrival, node, pack, first, end, reason, detail))
             return
-        lines, bad = intake.read(pack, first, end, arrival.time_ms)
+        watch = intake.watch
+        seen: list[Seen] | None = None if watch is None and node not in self._watchers.wanted else []
+        lines, bad = intake.read(pack, first, end, arrival.time_ms, seen)
+        if seen:
+            is_late = not live or arrival.time_ms - pack.t0_ms > intake.live_ms
+            self._judge(node, pack, watch, seen, arrival.time_ms, late=is_late)
         start = first
         for found in bad:
             change.enter(node, pack.boot, start, found.seq)
@@ -338,6 +359,24 @@ class Committer:
         else:
             change.times_ms += [0] * len(lines)
 
+    def _judge(
+        self, node: str, pack: Pack, watch: Watch | None, seen: list[Seen], now_ms: int, *, late: bool
+    ) -> None:
+        """Let rules look at readings, as their lines have them."""
+        if node in self._watchers.wanted:
+            names = [column.quantity for column in self._births[node, pack.schema].columns]
+            for t_ms, values, flags, _ in seen:
+                self._watchers.offer(node, names, t_ms, values, flags)
+        if watch is None:
+            return
+        watch.heard(now_ms, CLOCK_QC[pack.clock])
+        for t_ms, values, flags, _ in seen:
+            found = watch.take(t_ms, values, flags, late=late)
+            if found:
+                self._episodes.take(found, now_ms)
+        if watch.changed:
+            self._watchers.touched(node)
+
     def _intake(self, node: str, schema: int) -> tuple[Intake | None, str, str]:
         key = (node, schema)
         intake = self._intakes.get(key)
@@ -349,7 +388,9 @@ class Committer:
             if birth is None:
                 return None, "unknown_schema", f"node {node} announced no schema {schema}"
             try:
-                intake = self._intakes[key] = Intake(registered, birth)
+                intake = self._intakes[key] = Intake(registered, birth, self._quality)
+                quantities = tuple(column.quantity for column in birth.columns)
+                intake.watch = self._watchers.watch(registered, quantities, birth.period_s)
             except SeriesError as error:
                 return None, "bad_registration", error.message
         return intake, "", ""

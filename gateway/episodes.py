@@ -97,7 +97,11 @@ class Episodes:
         if self._untaken:
             self.changed.set()
 
-    def untaken(self, most: int) -> list[Kept]:
+    def ended(self) -> list[Kept]:
+        """Return those that are over."""
+        return [kept for kept in self._kept.values() if not kept.episode.is_open]
+
+    def untaken(self, most: int | None = None) -> list[Kept]:
         """Return what is on the disk and the cloud does not have, the longest waiting first."""
         waiting = [kept for key, kept in self._untaken.items() if key not in self._unwritten]
         if not waiting:

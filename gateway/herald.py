@@ -2,8 +2,9 @@
 
 The cloud takes an episode by its key and revision, so saying it again is harmless. What it has not taken for
 `local_after_s` goes out by the gateway's own channels, once for each level that it reaches and once when it is
-over, and is marked in the episode: the cloud, when it hears of it, does not repeat it. A crash between message
-and mark sends the message again: twice is better than never.
+over (by the channel that told of its beginning, even when the cloud is back), and is marked in the episode: the
+cloud, when it hears of it, does not repeat it. A crash between message and mark sends the message again: better
+twice than never.
 """
 
 from __future__ import annotations
@@ -90,9 +91,9 @@ class Herald:
             while True:
                 await self._episodes.changed.wait()
                 try:
-                    if await self._tell_cloud(session):
+                    is_taken = await self._tell_cloud(session)
+                    if await self._tell_people(self._owed() if is_taken else self._due()) and is_taken:
                         continue
-                    await self._tell_people()
                 except JournalDamaged:
                     raise
                 except CityError as error:
@@ -118,23 +119,36 @@ class Herald:
         await self._note(waiting, [])
         return True
 
-    async def _tell_people(self) -> None:
-        """Send what has waited too long by the gateway's own channels."""
+    def _due(self) -> list[Kept]:
+        """Return what the cloud has lacked for too long, or all that it lacks where there is no cloud."""
         now_ms = round(self._now() * 1000)
         before_ms = now_ms - (self._config.local_after_s * 1000 if self._url else 0)
-        waiting = self._episodes.untaken(EPISODES_A_REQUEST)
-        due = [kept for kept in waiting if kept.untaken_since_ms <= before_ms]
+        waiting = self._episodes.untaken()
+        return [*(kept for kept in waiting if kept.untaken_since_ms <= before_ms), *self._owed()]
+
+    def _owed(self) -> list[Kept]:
+        """Return episodes that are over and of whose beginning the gateway told people itself."""
+        return [kept for kept in self._episodes.ended() if kept.episode.told]
+
+    async def _tell_people(self, episodes: list[Kept]) -> bool:
+        """Send what is news by the gateway's own channels; tell whether all of them took it."""
+        is_told = True
         for channel in self._local:
-            news = [(kept.episode, word) for kept in due if (word := self._news(kept, channel.name))]
-            for part in _parts(news):
+            news = [(kept.episode, word) for kept in episodes if (word := self._news(kept, channel.name))]
+            for part in _parts(list(dict.fromkeys(news))):
                 try:
                     await channel.tell([episode for episode, _ in part])
                 except CityError as error:
                     log.error("%s tells nobody of %d episodes: %s", channel.name, len(part), error)
+                    is_told = False
                     break
+                now_ms = round(self._now() * 1000)
                 await self._note([], [(episode, Told(channel.name, now_ms, word)) for episode, word in part])
         if not self._url:  # there is nobody else to tell
-            await self._note([kept.episode for kept in waiting], [])
+            await self._note([kept.episode for kept in self._episodes.untaken()], [])
+        elif not is_told:
+            self._episodes.changed.set()
+        return is_told
 
     def _news(self, kept: Kept, channel: str) -> str:
         """Return the word under which an episode is to be told, empty when it was, or need not be."""

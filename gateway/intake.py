@@ -15,6 +15,7 @@ from edge.model.quantities import QUANTITIES
 from edge.protocol.series import SeriesWriter, reading_time_ns, series_head
 from edge.protocol.wire import Birth, Column, Pack, row_fault
 from edge.quality import Revision
+from edge.rules import Watch
 from gateway.clean import EARLIEST_MS, compile_clean
 from gateway.stages.states import QualityStates
 
@@ -58,7 +59,7 @@ class _Entry:
 class Intake:
     """Turns packs of one (node, schema) into lines. What its schema decides is shared by all nodes of it."""
 
-    __slots__ = ("_checks", "_columns", "_head", "_late", "_steady", "_touched", "_writer", "live_ms")
+    __slots__ = ("_checks", "_columns", "_head", "_late", "_steady", "_touched", "_writer", "live_ms", "watch")
 
     def __init__(self, node: Node, birth: Birth, states: QualityStates | None = None) -> None:
         self.live_ms = max(LIVE_AT_LEAST_MS, LIVE_PERIODS * birth.period_s * 1000)
@@ -70,6 +71,7 @@ class Intake:
         self._touched = states.touched
         self._steady, self._late = compile_clean(birth.columns, self._checks.profile)
         self._writer = _writer(birth.columns)
+        self.watch: Watch | None = None
 
     def read(
         self, pack: Pack, first: int, end: int, now_ms: int, seen: list[Any] | None = None

@@ -195,10 +195,10 @@ class Ledger:
                 floor = max(known.floor, known.top)
             else:
                 continue
-            if floor != known.floor:
+            overwritten = floor if own else min(floor, known.overwritten)
+            if (floor, overwritten) != (known.floor, known.overwritten):
                 touched = self._touch((node, known_boot))
-                touched.floor = floor
-                touched.overwritten = floor if own else min(floor, touched.overwritten)
+                touched.floor, touched.overwritten = floor, overwritten
 
     def unclaim(self, node: str, boot: int, spans: Iterable[Span]) -> None:
         """Readings that had arrived are gone before the store had them: they are awaited again."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from edge.model.alert import Episode
 from edge.model.node import Node
+from edge.model.quality import Flag
 from edge.rules import Rule, Watch, rules_of
 
 log = logging.getLogger(__name__)
@@ -105,12 +106,21 @@ class Watchers:
 
     # what nodes ask of one another (edge.rules.Peers): kept from when it was first asked for
 
-    def offer(self, node: str, quantities: Sequence[str], t_ms: int, values: Sequence[float | None]) -> None:
+    def offer(
+        self,
+        node: str,
+        quantities: Sequence[str],
+        t_ms: int,
+        values: Sequence[float | None],
+        flags: Sequence[int],
+    ) -> None:
         """Note a reading of a node in `wanted`, without the values that did not pass their checks."""
         for quantity in self.wanted[node]:
-            value = values[quantities.index(quantity)] if quantity in quantities else None
-            kept = self._values[node, quantity]
-            if value is not None and (not kept or t_ms > kept[-1][0]):
+            if quantity not in quantities:
+                continue
+            index, kept = quantities.index(quantity), self._values[node, quantity]
+            value = values[index]
+            if value is not None and flags[index] <= Flag.NOT_EVALUATED and (not kept or t_ms > kept[-1][0]):
                 kept.append((t_ms, value))
 
     def latest(self, node: str, quantity: str) -> tuple[int, float] | None:

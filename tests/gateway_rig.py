@@ -12,11 +12,12 @@ from edge.rules import read_rules
 from gateway.account import Accounts, Counts
 from gateway.arrival import Arrival
 from gateway.block import Block, Kept
-from gateway.commit import Committer
+from gateway.commit import QUALITY, Committer
 from gateway.episodes import Episodes
 from gateway.journal import Journal
 from gateway.ledger import Ledger
 from gateway.roster import Roster
+from gateway.stages.states import QualityStates
 from gateway.watchers import PART, Watchers
 
 NOW_S = 1_790_000_000.0
@@ -51,8 +52,16 @@ class Rig:
         self.episodes = Episodes("gw-01")
         self.episodes.load(self.journal.episodes(), round(NOW_S * 1000))
         self.watchers = Watchers(read_rules(rules), self.journal.states(PART))
+        self.quality = QualityStates()
+        self.quality.load(self.journal.states(QUALITY).items())
         self.committer = Committer(
-            self.journal, self.ledger, self.roster, self.episodes, self.watchers, now=lambda: self.now_s
+            self.journal,
+            self.ledger,
+            self.roster,
+            self.episodes,
+            self.watchers,
+            self.quality,
+            now=lambda: self.now_s,
         )
         self.source = FakeSource()
 

@@ -23,6 +23,7 @@ from gateway.episodes import Episodes
 from gateway.journal import Change
 from gateway.ledger import Ledger
 from gateway.roster import Roster
+from gateway.stages.states import QualityStates
 from gateway.watchers import Watchers
 
 NODE = "ys-07"
@@ -74,7 +75,15 @@ def take(message: bytes, expect: Callable[[bool, str], None]) -> str:
     leaf = LEAVES[message[0] % len(LEAVES)] if message else Leaf.DATA
     arrival = Arrival(topic(NODE, leaf), message[1:], NOW_MS)
     disk, source, ledger = NoDisk(), FakeSource(), Ledger()
-    committer = Committer(disk, ledger, _ROSTER, Episodes("gw-01"), Watchers(()), now=lambda: NOW_S)  # type: ignore[arg-type]
+    committer = Committer(
+        disk,  # type: ignore[arg-type]
+        ledger,
+        _ROSTER,
+        Episodes("gw-01"),
+        Watchers(()),
+        QualityStates(),
+        now=lambda: NOW_S,
+    )
     _now(committer.take([arrival], source))
     first = disk.change
     _check(first, ledger, expect)

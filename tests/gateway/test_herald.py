@@ -21,11 +21,11 @@ from gateway.uplink import CloudConfig
 NOW_MS = round(NOW_S * 1000)
 
 
-def flood(level: Level = Level.ORANGE, revision: int = 1, **more: Any) -> Episode:
+def flood(level: Level = Level.ORANGE, revision: int = 1, start_ms: int = NOW_MS, **more: Any) -> Episode:
     return Episode(
         rule="flood",
         node="ys-07",
-        start_ms=NOW_MS,
+        start_ms=start_ms,
         quantity="level_m",
         level=level,
         highest=level,
@@ -169,6 +169,28 @@ async def test_a_higher_level_is_told_again_and_the_end_in_one_more_message(tmp_
         await found(rig, replace(flood(Level.RED, revision=9), end_ms=NOW_MS + 60_000))
         await phone.until(3)
     assert phone.told == [("flood", "yellow", True), ("flood", "red", True), ("flood", "red", False)]
+
+
+async def test_who_told_of_the_beginning_tells_of_the_end_though_the_cloud_is_back(tmp_path: Path) -> None:
+    rig, cloud, phone = Rig(tmp_path, "ys-07"), Cloud(), Phone()
+    cloud.status = 503
+    async with at_work(rig, cloud, phone):
+        await found(rig, flood())
+        rig.now_s += 121
+        await phone.until(1)
+        cloud.status = 200
+        await cloud.until_requests(cloud.requests + 1)
+        await found(rig, replace(flood(revision=9), end_ms=NOW_MS + 60_000))
+        await phone.until(2)
+        await cloud.until_requests(cloud.requests + 1)
+        await found(
+            rig,
+            flood(Level.RED, start_ms=NOW_MS + 1),
+            replace(flood(Level.RED, start_ms=NOW_MS + 1), end_ms=NOW_MS + 2, revision=2),
+        )
+        await cloud.until_requests(cloud.requests + 1)
+    assert phone.told == [("flood", "orange", True), ("flood", "orange", False)]
+    assert [mark.level for mark in kept(rig)[0].told] == ["orange", "over"]
 
 
 async def test_what_the_cloud_has_told_is_not_told_again_when_only_its_value_moves(tmp_path: Path) -> None:

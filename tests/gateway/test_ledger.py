@@ -127,6 +127,17 @@ def test_an_account_that_does_not_add_up_says_so() -> None:
     assert accounts.nodes()["n"].balanced
 
 
+def test_what_a_node_says_of_itself_holds_though_another_had_said_as_much() -> None:
+    ledger = Ledger()
+    ledger.claim("n", 1, 43, 12)
+    ledger.announce("n", 1, 0, (2, 0))  # as if a later boot had spoken
+    ledger.announce("n", 1, 0, (1, 55))
+    ledger.claim("n", 1, 0, 1)
+    ledger.settle()
+    counts = Accounts(ledger, {"n": 13}).total()
+    assert (counts.missing, counts.queued) == (42, 13)
+
+
 def test_a_message_without_a_number_is_accounted_for_too() -> None:
     ledger = Ledger()
     ledger.count_quarantined("n", None, 1)
