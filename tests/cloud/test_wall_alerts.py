@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, Route
 from wall_rig import NODES, TOKEN, City, Wall, episode, now_ms
 
 from edge.model.alert import Level
@@ -370,6 +370,32 @@ async def test_a_bar_of_the_band_opens_its_alert(city: City, wall: Wall) -> None
     await wall.sees(".band-text", "Red Stage station 2")
     await wall.page.mouse.click(x, y)
     await wall.sees("#drawer .became", "Over at")
+
+
+async def test_what_a_cause_explains_is_folded_under_it_and_opened_on_demand(city: City, wall: Wall) -> None:
+    await city.populate()
+    silent = [episode(f"noise-{number}", rule="silent", quantity="silence_s") for number in (1, 2, 3)]
+    await city.tell(episode("gw-07", "orange", rule="gateway_lost", quantity="silence_s", value=1290), *silent)
+    root = next(alert["id"] for alert in await city.alerts() if alert["rule"] == "gateway_lost")
+
+    async def fold(route: Route) -> None:
+        answer = await route.fetch()
+        body = await answer.json()
+        for alert in body["alerts"]:
+            alert.update({"folded": 212} if alert["id"] == root else {"cause": root})
+        await route.fulfill(response=answer, json=body)
+
+    await wall.page.route("**/api/v1/alerts?**", fold)
+    await wall.open()
+    assert await places(wall, CARD) == ["gw-07"]
+    await wall.sees(f"{CARD} .value", "21 min")
+    assert await wall.page.evaluate("document.documentElement.dataset.waiting") == "1"
+    await wall.page.get_by_role("button", name="212 more from this cause").click()
+    await wall.sees(f"{CARD} .alert.sub", "Noise station 2")
+    assert await wall.page.locator(f"{CARD} .alert.sub").count() == 3
+    await wall.sees(f"{CARD} .more-line", "and 209 more of the same cause")
+    await wall.page.locator(f"{CARD} .alert.sub .open").first.click()
+    await wall.sees("#drawer .ident", "Part of gw-07")
 
 
 async def test_the_keyboard_goes_through_the_list_and_back(city: City, wall: Wall) -> None:

@@ -28,7 +28,7 @@ export function drawActions(box, alert) {
   box.dataset.drawn = now;
   refill(box.querySelector(".said-no"), ...failed(alert));
   refill(box.querySelector(".choices"),
-    ...(isWaiting(alert) ? [el("button", { type: "button", class: "primary", disabled: Boolean(alert.sending), data: { key: "acknowledge" }, on: { click: () => send(alert.id, "acknowledge") } }, t(alert.sending === "acknowledge" ? "sending" : "do_acknowledge"))] : []),
+    ...(isWaiting(alert) && !form.name ? [el("button", { type: "button", class: "primary", disabled: Boolean(alert.sending), data: { key: "acknowledge" }, on: { click: () => send(alert.id, "acknowledge") } }, t(alert.sending === "acknowledge" ? "sending" : "do_acknowledge"))] : []),
     ...(isMuted(alert) ? [el("button", { type: "button", class: "quiet", disabled: Boolean(alert.sending), data: { key: "unmute" }, on: { click: () => send(alert.id, "mute", { minutes: 0 }) } }, t("do_unmute"))] : []),
     ...others.map((name) => el("button", { type: "button", class: "quiet", ariaExpanded: String(form.name === name), data: { key: name }, on: { click: show(name) } }, t(`do_${name}`))));
 }

@@ -22,6 +22,7 @@ let layer = null;
 let marks = [];
 let home = null;
 let moved = false;
+let before = null; // where the map was before an alert moved it
 
 function toMark(node, size, named) {
   const point = map.project([node.lat, node.lon], 0);
@@ -133,15 +134,30 @@ function click(event) {
   } else closeDrawer();
 }
 
-/** Bring a node into sight, clear of the drawer. */
+/** Bring a node into sight, left of the drawer; an alert's only by moving the map, and only until it is closed. */
 function show(id) {
   const node = store.nodes.get(id);
   if (!node || node.lat === null) return;
   const at = map.latLngToContainerPoint([node.lat, node.lon]);
-  const free = map.getSize().x - (innerWidth > 820 ? 18 * rem() : 0);
-  if (at.x > 40 && at.y > 40 && at.x < free && at.y < map.getSize().y - 40) return;
+  const { x: width, y: height } = map.getSize();
+  const free = innerWidth > 820 ? width - (view.alert ? 43 : 18) * rem() : width;
+  if (at.x > 40 && at.y > 40 && at.x < free && at.y < height - 40) return;
+  if (view.alert) {
+    before ??= { center: map.getCenter(), zoom: map.getZoom(), moved };
+    moved = true;
+    map.panBy([at.x - free / 2, at.y - height / 2], { animate: false });
+    return;
+  }
   moved = true;
   map.setView([node.lat, node.lon], Math.max(map.getZoom(), NEAR_ZOOM - 1), { animate: false });
+}
+
+/** Go back to where the map was before an alert moved it, unless somebody moved it since. */
+function goBack() {
+  if (!before || view.alert) return;
+  map.setView(before.center, before.zoom, { animate: false });
+  moved = before.moved;
+  before = null;
 }
 
 export function start() {
@@ -157,8 +173,8 @@ export function start() {
   map.on("mousemove", point);
   map.on("mouseout", () => { byId("tip").hidden = true; });
   map.on("click", click);
-  map.on("dragstart", () => { moved = true; });
-  map.getContainer().addEventListener("wheel", () => { moved = true; }, { passive: true });
+  map.on("dragstart", () => { moved = true; before = null; });
+  map.getContainer().addEventListener("wheel", () => { moved = true; before = null; }, { passive: true });
   new ResizeObserver(() => { if (moved) map.invalidateSize({ pan: false }); else fit(); }).observe(map.getContainer());
   on("nodes", () => { rebuild(); drawLayers(); drawLegend(); });
   on("alerts", () => { layer.redraw(); drawLegend(); });
@@ -172,6 +188,7 @@ export function start() {
     rebuild();
     drawLayers();
     drawLegend();
+    goBack();
     if (changes.node || changes.alert) show(picked());
   });
   rebuild();
