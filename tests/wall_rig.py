@@ -237,6 +237,16 @@ class Wall:
         """Wait until an element that matches shows the text."""
         await self.page.locator(selector, has_text=text).first.wait_for(timeout=15_000)
 
+    async def places(self, box: str) -> list[str]:
+        """Return the places of a list of alerts, from the top."""
+        return await self.page.locator(f"{box} .alert .place").all_inner_texts()
+
+    async def sign_in(self, token: str = TOKEN) -> None:
+        """Answer the question who acts."""
+        await self.page.locator("dialog input[name=who]").fill("Wang")
+        await self.page.locator("dialog input[name=token]").fill(token)
+        await self.page.locator("dialog .primary").click()
+
     async def click_node(self, node: str) -> None:
         """Click where the map draws the node."""
         at = await self.page.evaluate("id => cityWall.pointOf(id)", node)

@@ -128,3 +128,13 @@ async def wall(city: City, browser: Browser) -> AsyncIterator[Wall]:
     await page.close()
     assert wall.complaints == []
     assert wall.hosts == {urlsplit(city.url).netloc}
+
+
+@pytest.fixture
+async def phone(city: City, browser: Browser) -> AsyncIterator[Wall]:
+    """A phone in an officer's hand: nobody has signed in on it."""
+    context = await browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, locale="en-GB"
+    )
+    yield Wall(await context.new_page(), city)
+    await context.close()

@@ -1,15 +1,13 @@
-"""Alerts on the wall and on a phone, in a real Chromium over the real cloud: what an officer sees and does."""
+"""Alerts on the wall and on a phone, in a real Chromium over the real cloud: what an officer sees."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-from playwright.async_api import Browser, Page, Route
-from wall_rig import NODES, TOKEN, City, Wall, episode, now_ms
+from playwright.async_api import Browser, Route
+from wall_rig import NODES, City, Wall, episode, now_ms
 
 from edge.model.alert import Level
 
@@ -35,28 +33,6 @@ PIXEL = """([x, y]) => {
   const scale = canvas.width / box.width;
   return [...canvas.getContext("2d").getImageData((x - box.left) * scale, (y - box.top) * scale, 1, 1).data];
 }"""
-SIGNED_IN = f"sessionStorage.setItem('city.token', '{TOKEN}'); localStorage.setItem('city.officer', 'Wang');"
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "locale": "en-GB"}
-
-
-@pytest.fixture
-async def phone(city: City, browser: Browser) -> AsyncIterator[Wall]:
-    """A phone in an officer's hand: nobody has signed in on it."""
-    context = await browser.new_context(**PHONE)
-    yield Wall(await context.new_page(), city)
-    await context.close()
-
-
-async def sign_in(page: Page, token: str = TOKEN) -> None:
-    """Answer the question who acts."""
-    await page.locator("dialog input[name=who]").fill("Wang")
-    await page.locator("dialog input[name=token]").fill(token)
-    await page.locator("dialog .primary").click()
-
-
-async def places(wall: Wall, box: str) -> list[str]:
-    """Return the places of a list, from the top."""
-    return await wall.page.locator(f"{box} .alert .place").all_inner_texts()
 
 
 async def test_the_card_shows_what_the_api_has_the_most_urgent_first(city: City, wall: Wall) -> None:
@@ -67,7 +43,7 @@ async def test_the_card_shows_what_the_api_has_the_most_urgent_first(city: City,
         episode("noise-1", "blue", rule="noise", quantity="noise_laeq_db", value=61.2, rate_per_h=None),
     )
     await wall.open()
-    assert await places(wall, CARD) == ["Stage station 2", "Stage station 1", "Noise station 1"]
+    assert await wall.places(CARD) == ["Stage station 2", "Stage station 1", "Noise station 1"]
     first = await wall.page.locator(f"{CARD} .alert").first.inner_text()
     for part in ("Red", "3.92 m", "+4 cm/10 min", "30 min"):
         assert part in first, first
@@ -123,45 +99,6 @@ async def test_what_late_data_shows_is_marked_and_calls_nobody(city: City, wall:
     assert await wall.page.evaluate(BLINKS, f"{CARD} .alert > .mark") == "none"
 
 
-async def test_a_phone_acknowledges_in_two_taps_at_the_server_and_on_the_wall(
-    city: City, wall: Wall, phone: Wall
-) -> None:
-    await city.populate()
-    await city.tell(episode("water-level-1", "red"), episode("water-level-2", "orange"))
-    await wall.open()
-    await phone.open()
-    await phone.page.locator(f"{CARD} .open", has_text="Stage station 1").tap()
-    await phone.page.get_by_role("button", name="Acknowledge", exact=True).tap()
-    await sign_in(phone.page)  # asked once
-    await wall.sees(f"{CARD} .alert", "✓ Wang")
-    await phone.sees("#drawer .became", "✓ Wang")
-    await phone.page.locator("#drawer .close").tap()
-    await phone.page.locator(f"{CARD} .open", has_text="Stage station 2").tap()
-    await phone.page.get_by_role("button", name="Acknowledge", exact=True).tap()
-    await phone.sees("#drawer .steps", "Acknowledged Wang")
-    states = {alert["node"]: (alert["state"], alert["acknowledged_by"]) for alert in await city.alerts()}
-    assert states == dict.fromkeys(("water-level-1", "water-level-2"), ("acknowledged", "Wang"))
-    assert await phone.page.evaluate("document.documentElement.scrollWidth") == 390
-    assert phone.complaints == []
-
-
-async def test_targets_on_a_phone_are_large(city: City, phone: Wall) -> None:
-    await city.populate()
-    await city.tell(episode("water-level-1", "red"))
-    await phone.open()
-    await large(phone.page, f"{CARD} .open, {CARD} .take, .tabs button")
-    await phone.page.locator(f"{CARD} .open").tap()
-    await large(phone.page, "#drawer .actions button, #drawer .back")
-
-
-async def large(page: Page, targets: str) -> None:
-    """Each of these is large enough for a thumb."""
-    for button in await page.locator(targets).all():
-        box = await button.bounding_box()
-        assert box is not None
-        assert min(box["height"], box["width"]) >= 44, await button.inner_text()
-
-
 async def test_the_link_of_a_message_opens_its_alert(city: City, wall: Wall) -> None:
     await city.populate()
     told = episode(
@@ -206,7 +143,7 @@ async def test_the_inbox_filters_and_keeps_the_filters_in_the_address(city: City
     await wall.sees("#drawer .foot", "2 of 2 shown")
     await inbox.locator("select").select_option("environment")
     await wall.sees("#drawer .foot", "1 of 1 shown")
-    assert await places(wall, INBOX) == ["Noise station 3"]
+    assert await wall.places(INBOX) == ["Noise station 3"]
     assert "level=orange" in wall.page.url and "system=environment" in wall.page.url
     await wall.page.reload()
     await wall.sees("#drawer .foot", "1 of 1 shown")
@@ -214,87 +151,11 @@ async def test_the_inbox_filters_and_keeps_the_filters_in_the_address(city: City
     await wall.page.get_by_role("button", name="Clear the filters").click()
     await inbox.locator("input").press_sequentially("station 2")
     await wall.until("document.querySelectorAll('#drawer .alerts .alert').length === 1")
-    assert await places(wall, INBOX) == ["Stage station 2"]
+    assert await wall.places(INBOX) == ["Stage station 2"]
     await inbox.locator("input").fill("")
     await inbox.get_by_role("button", name="Ended").click()
     await wall.sees(f"{INBOX} .alert", "Air station 1")
-    assert await places(wall, INBOX) == ["Air station 1"]
-
-
-async def test_an_officer_assigns_comments_mutes_and_closes_and_the_audit_tells(city: City, wall: Wall) -> None:
-    await city.populate()
-    await city.tell(episode("water-level-1", "orange"))
-    await wall.page.add_init_script(SIGNED_IN)
-    await wall.open()
-    await wall.page.locator(f"{CARD} .open").click()
-    actions = wall.page.locator("#drawer .actions")
-
-    async def choose(name: str) -> None:
-        await actions.locator(".choices").get_by_role("button", name=name, exact=True).click()
-
-    await choose("Assign")
-    await actions.locator("input").fill("Li")
-    await actions.locator("textarea").fill("pump 2")
-    await city.tell(episode("water-level-1", "orange", rule="other"))  # news does not take what was typed
-    await wall.sees(f"{CARD} .rule", "other")
-    await actions.locator("form .primary").click()
-    await wall.sees("#drawer .steps", "Assigned Wang")
-    await choose("Comment")
-    await actions.locator("textarea").fill("<b>gate</b> was shut")
-    await actions.locator("form .primary").click()
-    await wall.sees("#drawer .steps p", "<b>gate</b> was shut")
-    await choose("Mute")
-    await actions.get_by_label("4 h", exact=True).check()
-    await actions.locator("form .primary").click()
-    await wall.sees("#drawer .became", "Muted until")
-    muted = next(alert for alert in await city.alerts() if alert["rule"] == "flood")
-    assert muted["state"] == "muted" and 239 < (muted["muted_until_ms"] - now_ms()) / 60_000 <= 240
-    await choose("Unmute")
-    await wall.sees("#drawer .became", "Not acknowledged")
-    await choose("Close")
-    await actions.locator("form .primary").click()
-    await wall.sees("#drawer .became", "Closed")
-    assert [alert["rule"] for alert in await city.alerts()] == ["other"]
-
-
-async def test_a_wrong_token_is_asked_for_again_with_advice(city: City, phone: Wall) -> None:
-    await city.populate()
-    await city.tell(episode("water-level-1"))
-    await phone.open()
-    await phone.page.locator(f"{CARD} .take").tap()
-    await sign_in(phone.page, "wrong")
-    await phone.sees("dialog .advice", "does not accept this token")
-    assert (await city.alerts())[0]["state"] == "open"
-    await phone.page.locator("dialog input[name=token]").fill(TOKEN)
-    await phone.page.locator("dialog .primary").tap()
-    await phone.sees(f"{CARD} .standing", "✓ Wang")
-    assert (await city.alerts())[0]["state"] == "acknowledged"
-
-
-async def test_nothing_is_done_when_the_officer_does_not_say_who_acts(city: City, phone: Wall) -> None:
-    await city.populate()
-    await city.tell(episode("water-level-1"))
-    await phone.open()
-    await phone.page.locator(f"{CARD} .take").tap()
-    await phone.page.locator("dialog .quiet").tap()
-    await phone.page.locator(f"{CARD} .take").wait_for()
-    assert (await city.alerts())[0]["state"] == "open"
-
-
-async def test_a_step_that_was_not_taken_is_taken_back_and_can_be_tried_again(city: City, phone: Wall) -> None:
-    await city.populate()
-    await city.tell(episode("water-level-1", "red"))
-    await phone.page.add_init_script(SIGNED_IN)
-    await phone.open()
-    await phone.page.route("**/acknowledge", lambda route: route.abort())
-    await phone.page.locator(f"{CARD} .take").tap()
-    await phone.sees(f"{CARD} .advice", "The cloud cannot be reached")
-    await phone.page.locator(f"{CARD} .take").wait_for()  # it is nobody's again
-    await phone.page.unroute("**/acknowledge")
-    await phone.page.locator(f"{CARD} .open").tap()
-    await phone.page.get_by_role("button", name="Try again").tap()
-    await phone.sees("#drawer .became", "✓ Wang")
-    assert await phone.page.locator(".advice").count() == 0
+    assert await wall.places(INBOX) == ["Air station 1"]
 
 
 async def test_a_page_that_was_cut_off_reads_the_alerts_again(city: City, phone: Wall) -> None:
@@ -309,7 +170,7 @@ async def test_a_page_that_was_cut_off_reads_the_alerts_again(city: City, phone:
     await city.tell(episode("water-level-2"))
     await phone.until("document.documentElement.dataset.link === 'open'")
     await phone.sees(f"{CARD} .alert", "Stage station 2")
-    assert await places(phone, CARD) == ["Stage station 2"]
+    assert await phone.places(CARD) == ["Stage station 2"]
 
 
 async def test_a_storm_of_five_hundred_alerts_stays_in_bounds(city: City, wall: Wall) -> None:
@@ -387,7 +248,7 @@ async def test_what_a_cause_explains_is_folded_under_it_and_opened_on_demand(cit
 
     await wall.page.route("**/api/v1/alerts?**", fold)
     await wall.open()
-    assert await places(wall, CARD) == ["gw-07"]
+    assert await wall.places(CARD) == ["gw-07"]
     await wall.sees(f"{CARD} .value", "21 min")
     assert await wall.page.evaluate("document.documentElement.dataset.waiting") == "1"
     await wall.page.get_by_role("button", name="212 more from this cause").click()
