@@ -25,8 +25,8 @@ class Book:
     groups: dict[Group, Recent] = field(default_factory=dict)
     due_ms: dict[int, int] = field(default_factory=dict)
     """When an alert has to be looked at again."""
-    waiting: dict[tuple[str, str], set[int]] = field(default_factory=dict)
-    """By rule and district, what waits to be told with others: it is looked at with whatever else is there."""
+    waiting: dict[Group, set[int]] = field(default_factory=dict)
+    """What waits to be told: a group that is told anything is told of these as well."""
     next_alert: int = 1
     next_notice: int = 1
     next_window: int = 1
@@ -74,7 +74,7 @@ class Draft:
         self.dropped: dict[int, str] = {}
         """Notices that need not be sent any more, with the reason."""
         self.groups: dict[Group, Recent] = {}
-        self.waiting: dict[tuple[str, str], set[int]] = {}
+        self.waiting: dict[Group, set[int]] = {}
         self._new_keys: dict[EpisodeKey, int] = {}
         self._new_subjects: dict[tuple[str, str], list[int]] = {}
 
@@ -84,6 +84,10 @@ class Draft:
     def get(self, ident: int) -> Alert | None:
         """Return an alert as it will be."""
         return self.alerts.get(ident) or self.book.alerts.get(ident)
+
+    def alert(self, ident: int) -> Alert:
+        """Return an alert that is known to be there."""
+        return self.alerts.get(ident) or self.book.alerts[ident]
 
     def keyed(self, key: EpisodeKey) -> Alert | None:
         """Return the alert of an episode."""
@@ -127,6 +131,14 @@ class Draft:
                 alerts=tuple(alerts),
             )
         )
+
+    def waiting_for(self, group: Group) -> Iterable[int]:
+        """Return what waits for a group to be told."""
+        return self.waiting.get(group, self.book.waiting.get(group, ()))
+
+    def wait(self, group: Group, idents: set[int]) -> None:
+        """Let these wait for a group, beside those that do; none: the group was told of all."""
+        self.waiting[group] = {*self.waiting_for(group), *idents} if idents else set()
 
     def recent(self, group: Group) -> Recent | None:
         """Return what a group was told last."""

@@ -46,7 +46,8 @@ def build_alerts(
     rules = load_rules(config.rules_files)
     labels = labels_of(rules)
     facts = Facts(config=config, zone=zone, levels={channel.name: channel.level for channel in channels})
-    desk = Desk(registry, facts, now_ms=now_ms, show=show, labels=labels)
+    units = {rule.name: rule.unit for rule in rules}
+    desk = Desk(registry, facts, now_ms=now_ms, show=show, labels=labels, units=units)
     known = {rule.name: rule for rule in rules}
     wording = Wording(zone=zone, labels=labels, nodes=desk.facts.nodes, rules=known, url=config.url)
     return desk, Sender(desk, channels, wording, now_ms=now_ms, now_s=now_s)

@@ -53,8 +53,9 @@ class Desk:
         now_ms: Callable[[], int],
         show: Callable[[list[dict[str, Any]]], None] = lambda _alerts: None,
         labels: Labels = plain_label,
+        units: Mapping[str, str] | None = None,
     ) -> None:
-        self.facts, self.labels = facts, labels
+        self.labels, self._units = labels, units or {}
         self.news = asyncio.Event()
         """Set when something is to be sent."""
         self._registry, self.records = registry, Records(registry)
@@ -254,6 +255,7 @@ class Desk:
                 alert,
                 node=self._nodes.get(alert.episode.node),
                 label=self.labels(alert.episode.rule),
+                rule_unit=self._units.get(alert.episode.rule, ""),
                 folded=folded.get(alert.id, 0),
                 now_ms=now_ms,
             )

@@ -26,10 +26,8 @@ RISES_OF_THEIR_OWN = 3
 def plan(draft: Draft, idents: Iterable[int], facts: Facts) -> dict[int, int]:
     """Put into the draft what has to be told; return when (epoch ms) each alert has to be looked at again."""
     looks: dict[int, int] = {}
-    at_hand = _with_company(draft, fold(draft, idents, facts), facts)
+    at_hand = fold(draft, idents, facts)
     waiting = _tell_news(draft, at_hand, facts, looks)
-    for ident in waiting:
-        draft.waiting[_place(draft, ident, facts)].add(ident)
     escalate(draft, at_hand, facts, looks)
     tell_ends(draft, at_hand, facts, looks, waiting)
     for ident in at_hand:
@@ -40,37 +38,45 @@ def plan(draft: Draft, idents: Iterable[int], facts: Facts) -> dict[int, int]:
     return looks
 
 
-def _with_company(draft: Draft, idents: Iterable[int], facts: Facts) -> list[int]:
-    """Return these alerts, and those of their rules and districts that wait to be told with others."""
-    found = dict.fromkeys(idents)
-    for place in {_place(draft, ident, facts) for ident in found}:
-        found.update(dict.fromkeys(draft.book.waiting.get(place, ())))
-        draft.waiting[place] = set()
-    return list(found)
-
-
-def _place(draft: Draft, ident: int, facts: Facts) -> tuple[str, str]:
-    alert = draft.get(ident)
-    return (alert.episode.rule, facts.district(alert)) if alert is not None else ("", "")
-
-
 def _tell_news(draft: Draft, idents: Iterable[int], facts: Facts, looks: dict[int, int]) -> set[int]:
     """Tell of what rose above what a channel knows; return what waits to be told."""
     groups: dict[Group, list[Alert]] = {}
     for ident in idents:
-        alert = draft.get(ident)
-        if alert is None or alert.settled or not _is_news(alert, draft, facts, looks):
-            continue
-        for channel, held in facts.wanted(alert, draft.now_ms):
-            if alert.told_level(channel) >= alert.episode.highest or _told_of_twin(draft, ident, channel):
-                continue
-            if not held:
-                group = Group(channel, alert.episode.rule, facts.district(alert))
-                groups.setdefault(group, []).append(alert)
+        for group in _lacking(draft, ident, facts, looks):
+            groups.setdefault(group, []).append(draft.alert(ident))
     waiting: set[int] = set()
     for group, alerts in groups.items():
-        waiting |= _tell_group(draft, group, alerts, facts, looks)
+        later = _tell_group(draft, group, alerts, facts, looks)
+        waiting |= later
+        draft.wait(group, later)
     return waiting
+
+
+def _lacking(draft: Draft, ident: int, facts: Facts, looks: dict[int, int]) -> list[Group]:
+    """Return the groups that do not know of an alert, or not how bad it got, and are to be told."""
+    alert = draft.get(ident)
+    if alert is None or alert.settled or not _is_news(alert, draft, facts, looks):
+        return []
+    return [
+        Group(channel, alert.episode.rule, facts.district(alert))
+        for channel, held in facts.wanted(alert, draft.now_ms)
+        if alert.told_level(channel) < alert.episode.highest
+        and not _told_of_twin(draft, ident, channel)
+        and not held
+    ]
+
+
+def _with_company(
+    draft: Draft, group: Group, alerts: Sequence[Alert], facts: Facts, looks: dict[int, int]
+) -> list[Alert]:
+    """Return these alerts of a group that is told now, and those that waited for it to be told."""
+    known = {alert.id for alert in alerts}
+    company = [
+        draft.alert(ident)
+        for ident in draft.waiting_for(group)
+        if ident not in known and group in _lacking(draft, ident, facts, looks)
+    ]
+    return [*alerts, *company]
 
 
 def _is_news(alert: Alert, draft: Draft, facts: Facts, looks: dict[int, int]) -> bool:
@@ -86,8 +92,7 @@ def _is_news(alert: Alert, draft: Draft, facts: Facts, looks: dict[int, int]) ->
 
 def _told_of_twin(draft: Draft, ident: int, channel: str) -> bool:
     """Whether the channel knows of another alert of this rule and node that lasts: it is the same event."""
-    alert = draft.get(ident)
-    assert alert is not None
+    alert = draft.alert(ident)
     for twin in draft.of(alert.subject):
         if twin.id != ident and twin.lasts and twin.told_level(channel) >= alert.episode.highest:
             mark = twin.told.get(channel, Mark(alert.episode.highest, draft.now_ms))
@@ -115,6 +120,8 @@ def _tell_group(
     if not alerts:
         return set()
     if now_ms >= ready_ms:
+        alerts = _with_company(draft, group, alerts, facts, looks)
+        level = max(alert.episode.highest for alert in alerts)
         _tell(draft, group, alerts, Reason.UPDATE if recent is not None else Reason.OPENED)
         draft.groups[group] = Recent(now_ms, level, 0 if recent is None else recent.rises)
         return set()

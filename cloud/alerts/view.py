@@ -17,9 +17,12 @@ SIGNAL_UNITS = {"silence_s": "s", "doubt_s": "s"}
 
 
 def shown(
-    alert: Alert, *, node: Node | None, label: tuple[str, str], folded: int, now_ms: int
+    alert: Alert, *, node: Node | None, label: tuple[str, str], rule_unit: str, folded: int, now_ms: int
 ) -> dict[str, Any]:
-    """Return an alert for people; `node` is None where it is not registered, `label` the rule's names."""
+    """Return an alert for people.
+
+    node: None where it is not registered. label: the rule's names; rule_unit: that of what it derives, or "".
+    """
     episode = alert.episode
     ident = episode.node
     kind = KINDS.get(node.kind) if node is not None else None
@@ -35,7 +38,7 @@ def shown(
         "district": node.district if node else None,
         "gateway": episode.gateway or (node.gateway if node else None),
         "quantity": episode.quantity,
-        "unit": unit(episode.quantity),
+        "unit": rule_unit or unit(episode.quantity),
         "level": episode.level.word,
         "highest": episode.highest.word,
         "value": episode.value,

@@ -320,6 +320,23 @@ async def test_what_comes_back_after_it_was_told_as_over_is_news(city: CityAlert
     assert occasions(duty(city)) == [Occasion.OPENED, Occasion.RESOLVED, Occasion.OPENED]
 
 
+async def test_what_comes_back_after_it_was_only_told_as_over_is_news_too(city: CityAlerts) -> None:
+    began = episode("stage-1", start_ms=NOON_MS - 600_000)
+    await city.take(changed(began, end_ms=NOON_MS - 60_000))
+    await city.wait(70)
+    await city.take(episode("stage-1", start_ms=NOON_MS))
+    assert occasions(duty(city)) == [Occasion.RESOLVED, Occasion.OPENED]
+
+
+async def test_a_gateway_that_forgot_how_bad_it_was_makes_nobody_ring_twice(city: CityAlerts) -> None:
+    await city.take(episode("stage-1", Level.RED))
+    await city.take(episode("stage-1", Level.YELLOW, revision=5))
+    assert (await city.alert("stage-1"))["highest"] == "red"
+    await city.take(episode("stage-1", Level.RED, revision=6))
+    await city.wait(120)
+    assert len(duty(city).messages) == 1
+
+
 async def test_an_episode_that_its_source_opens_again_is_told_again(city: CityAlerts) -> None:
     first = episode("stage-1")
     over = changed(first, end_ms=NOON_MS + 1_000)
