@@ -68,11 +68,12 @@ class Episodes:
         """Note what rules found; it is written with the next commit."""
         for episode in found:
             kept = self._kept.get(episode.key)
-            episode = replace(episode, gateway=self._gateway)
             if kept is None:
-                kept = self._kept[episode.key] = Kept(episode)
-            else:
-                kept.episode = kept.episode.merged(episode)
+                kept = self._kept[episode.key] = Kept(replace(episode, gateway=self._gateway))
+            else:  # a mark may have made a revision of its own since the rule's last one
+                known = kept.episode
+                revision = max(episode.revision, known.revision + 1)
+                kept.episode = replace(episode, gateway=self._gateway, told=known.told, revision=revision)
             self._unwritten[episode.key] = kept
             self._await(kept, now_ms)
 

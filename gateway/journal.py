@@ -146,9 +146,7 @@ class Journal:
     def states(self, part: str) -> dict[str, bytes]:
         """Return what checks or rules knew of each node; what is damaged is forgotten."""
         rows = self._db.execute("SELECT node, value, crc FROM state WHERE part = ?", (part,))
-        return {
-            node: value for node, value, crc in rows if isinstance(value, bytes) and zlib.crc32(value) == crc
-        }
+        return {node: value for node, value, crc in rows if crc == _state_crc(node, part, value)}
 
     def episodes(self) -> list[tuple[str, int, int]]:
         """Return the kept episodes as they were written, and which revision and level the cloud has."""

@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 from gateway_rig import NOW_S, Rig
 
-from edge.model.alert import Episode, Level
+from edge.model.alert import Episode, Level, Told
 from edge.model.errors import CityError
 from gateway.herald import AlertsConfig, Herald
 from gateway.journal import Change
@@ -191,6 +191,16 @@ async def test_who_told_of_the_beginning_tells_of_the_end_though_the_cloud_is_ba
         await cloud.until_requests(cloud.requests + 1)
     assert phone.told == [("flood", "orange", True), ("flood", "orange", False)]
     assert [mark.level for mark in kept(rig)[0].told] == ["orange", "over"]
+
+
+async def test_an_end_that_follows_a_mark_is_not_taken_for_an_older_state(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    await found(rig, flood(revision=1))
+    (episode,) = rig.episodes.open()
+    await rig.committer.note_told([], [(episode, Told("duty-phone", NOW_MS, "orange"))])
+    await found(rig, flood(revision=2, end_ms=NOW_MS + 1))
+    (after,) = kept(rig)
+    assert (after.end_ms, after.revision, len(after.told)) == (NOW_MS + 1, 3, 1)
 
 
 async def test_what_the_cloud_has_told_is_not_told_again_when_only_its_value_moves(tmp_path: Path) -> None:
