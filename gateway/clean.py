@@ -17,7 +17,7 @@ from edge.model.quality import Flag
 from edge.model.quantities import Form
 from edge.protocol.series import escape_key
 from edge.protocol.wire import MAX_VALUE, Column
-from edge.quality import Checks, Limits, Profile
+from edge.quality import Limits, Profile
 
 MOST = float(MAX_VALUE - 1)
 FAR = 1e300
@@ -35,7 +35,11 @@ newest one that the checks know.
 @lru_cache(maxsize=4096)
 def compile_clean(columns: tuple[Column, ...], under: Profile) -> tuple[Clean, Clean]:
     """Return (steady, late) for readings with these columns: one pair for all nodes of a schema and limits."""
-    space: dict[str, Any] = {"PASSES": [Flag.PASS] * len(columns), "inf": inf, "rest": _rest}
+    space: dict[str, Any] = {
+        "PASSES": [Flag.PASS] * len(columns),
+        "rest": _rest,
+        "NOWHERE": (inf, -inf) * len(columns),
+    }
     exec(_source("steady", columns, under) + _source("late", columns, under), space)
     return space["steady"], space["late"]
 
@@ -59,22 +63,25 @@ def _source(name: str, columns: tuple[Column, ...], under: Profile) -> str:
         for i, limit in enumerate(under.limits)
         if _has_sentinels(bounds[i], limit)
     ]
+    counters = [i for i in places if steady and under.limits[i].form is Form.COUNTER]
+    others += [f"c{i} <= x{i}" for i in counters]
     crossed = [f"not ({pair.contradiction.format(f'x{pair.left}', f'x{pair.right}')})" for pair in under.pairs]
     if steady:
         timely = f"{under.nearest_ms} <= t_ms - newest_ms <= {_number(under.gap_ms)} and t_ms < latest_ms"
     else:
         timely = f"{EARLIEST_MS} <= t_ms <= newest_ms"
-    counters = [i for i in narrow if under.limits[i].form is Form.COUNTER]
+    of_row = "".join(f"row[{i + 1}] / {10 ** columns[i].decimals}, " for i in places)
     values = "".join(f"x{i}, " for i in places)
     window = "".join(f"l{i}, h{i}, " for i in narrow)
     fields = ",".join(f"{escape_key(columns[i].quantity)}={{x{i}}}" for i in places)
     text = [
         "    first, newest_ms = at, checks.t_ms",
-        "    last, prior = checks.last, checks.prior" if steady else "",
-        f"    {window} = checks.window or ({'inf, -inf, ' * len(narrow)})" if narrow else "",
+        "    last = checks.last" if steady else "",
+        f"    {window} = checks.window or NOWHERE[:{2 * len(narrow)}]" if narrow else "",
+        *(f"    c{i} = last[{i}]" for i in counters),
         "    try:",
-        "        while at < end:",
-        f"            dt_ms, {''.join(f'v{i}, ' for i in places)} = rows[at]",
+        "        for row in rows[at:end] if at or end < len(rows) else rows:",
+        f"            dt_ms, {''.join(f'v{i}, ' for i in places)} = row",
         f"            if not (type(dt_ms) is int{''.join(f' and type(v{i}) is int' for i in places)}):",
         "                break",
         "            t_ms = t0_ms + dt_ms",
@@ -82,24 +89,46 @@ def _source(name: str, columns: tuple[Column, ...], under: Profile) -> str:
         f"            if not ({' and '.join([timely, *others, *crossed])}):",
         "                break",
         f"            if not ({inside}):",
-        *(_follow(bounds, narrow, under) if narrow else ["                break"]),
+        "                if at > first: row = rows[at - 1]" if narrow else "",
+        *(_follow(bounds, narrow, under, of_row) if narrow else ["                break"]),
         f"            lines.append(f'{{head}} {fields} {{t_ms}}000000')",
-        f"            prior, last, newest_ms = last, ({values}), t_ms" if steady else "",
-        *(f"            l{i} = x{i}" for i in counters),
+        "            newest_ms = t_ms" if steady else "",
+        *(f"            c{i} = x{i}" for i in counters),
         f"            if seen is not None: seen.append((t_ms, ({values}), PASSES, {not steady}))",
         "            at += 1",
         "    except (TypeError, ValueError, OverflowError):",
         "        pass",
-        "    if at > first:" if steady else "",
-        "        rest(checks, rows, first, at, t0_ms, last)" if steady else "",
-        "        checks.t_ms, checks.last, checks.prior = newest_ms, last, prior" if steady else "",
-        f"        checks.window = ({window})" if narrow else "",
+        *(_moved_on(under, of_row) if steady else []),
         "    return at",
     ]
     return head + "\n".join(line for line in text if line) + "\n"
 
 
-def _follow(bounds: list[tuple[float, float]], narrow: list[int], under: Profile) -> list[str]:
+def _moved_on(under: Profile, of_row: str) -> list[str]:
+    """Return the lines that give the checks what was taken: the last values, those before, and since when."""
+    places = range(len(under.limits))
+    xs = "".join(f"x{i}, " for i in places)
+    return [
+        "    if at > first:",
+        "        since_ms = checks.since_ms",
+        "        if at < end:",
+        "            row = rows[at - 1]",
+        f"            values = {xs} = ({of_row})",
+        "        else:",
+        f"            values = ({xs})",
+        "        if at - first == 1:",
+        f"            {''.join(f'p{i}, ' for i in places)} = last",
+        *(f"            if x{i} != p{i}: since_ms[{i}] = newest_ms" for i in places),
+        "            checks.prior = last",
+        "        else:",
+        "            rest(since_ms, last, values, rows, first, at, t0_ms)",
+        "            row = rows[at - 2]",
+        f"            checks.prior = ({of_row})",
+        "        checks.t_ms, checks.last = newest_ms, values",
+    ]
+
+
+def _follow(bounds: list[tuple[float, float]], narrow: list[int], under: Profile, of_row: str) -> list[str]:
     """Return the lines that hold values against the last ones, and move the windows to them."""
     places = range(len(bounds))
     near = [f"{_number(bounds[i][0])} <= x{i} <= {_number(bounds[i][1])}" for i in places]
@@ -108,26 +137,31 @@ def _follow(bounds: list[tuple[float, float]], narrow: list[int], under: Profile
         step, is_counter = under.steps[i], under.limits[i].form is Form.COUNTER
         near.append(f"{0.0 if is_counter else _number(-step)} <= x{i} - p{i} <= {_number(step)}")
         low, high = ("0.0", _number(step)) if is_counter else (_number(step / 2), _number(step / 2))
-        lines.append(f"                l{i}, h{i} = max({_number(bounds[i][0])}, x{i} - {low}), "
-                     f"min({_number(bounds[i][1])}, x{i} + {high})")  # fmt: skip
+        lines.append(
+            f"                l{i}, h{i} = max({_number(bounds[i][0])}, x{i} - {low}), "
+            f"min({_number(bounds[i][1])}, x{i} + {high})"
+        )
+    window = "".join(f"l{i}, h{i}, " for i in narrow)
     return [
-        f"                {''.join(f'p{i}, ' for i in places)} = last",
+        f"                {''.join(f'p{i}, ' for i in places)} = ({of_row}) if at > first else last",
         f"                if not ({' and '.join(near)}):",
         "                    break",
         *lines,
+        f"                checks.window = ({window})",
     ]
 
 
-def _rest(checks: Checks, rows: Sequence[Any], first: int, end: int, t0_ms: int, last: Sequence[float]) -> None:
-    """Note since when each quantity is at its last value; `checks` are still those before the rows."""
-    since_ms, before = checks.since_ms, checks.last
+def _rest(
+    since_ms: list[int],
+    before: Sequence[float],
+    last: Sequence[float],
+    rows: Sequence[Any],
+    first: int,
+    end: int,
+    t0_ms: int,
+) -> None:
+    """Note since when each quantity is at its last value, which it may have been at before these rows."""
     newest = rows[end - 1]
-    if end - first == 1:
-        t_ms = t0_ms + newest[0]
-        for index, value in enumerate(last):
-            if value != before[index]:
-                since_ms[index] = t_ms
-        return
     for index, value in enumerate(last):
         place, number = end - 1, newest[index + 1]
         while place > first and rows[place - 1][index + 1] == number:
