@@ -8,7 +8,7 @@ ARGS ?=
 BENCH ?= suite
 export PYTHON
 
-.PHONY: help setup setup-run run test check format bench faults fuzz lock clean
+.PHONY: help setup setup-run run test check format bench score faults fuzz lock clean
 
 help: ## List these commands
 	@echo "City Neuron (城市神经元)"
@@ -42,6 +42,9 @@ format: setup ## Lay the sources out as ruff does
 
 bench: setup ## Measure speed and memory, write docs/performance.md (ARGS=--quick; BENCH=drain for one part)
 	@PYTHONPATH=tests .venv/bin/python -m bench.$(BENCH) $(ARGS)
+
+score: setup ## Judge real recordings with known faults, write docs/quality.md
+	@.venv/bin/python -m score
 
 faults: setup ## Let 200 things go wrong on real servers, then audit every reading (ARGS="--faults 50 --seed 7")
 	@scripts/debian-packages

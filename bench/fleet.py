@@ -47,7 +47,7 @@ class Fleet:
         """Say what each node is."""
         template = Birth(
             node="", kind=KIND.name, firmware="1.0", hardware="bench", boot=BOOT, schema=KIND.schema,
-            columns=COLUMNS, period_s=KIND.period_s, oldest=(BOOT, 0), next_seq=0, clock=Clock.SYNCED,
+            columns=COLUMNS, period_s=1.0, oldest=(BOOT, 0), next_seq=0, clock=Clock.SYNCED,
         )  # fmt: skip
         for name in self.names():
             yield topic(name, Leaf.BIRTH), encode_birth(replace(template, node=name, serial=f"sn-{name}"))
@@ -124,7 +124,7 @@ def _walk() -> Iterator[list[int]]:
     """Yield the values of one reading after another: near the usual ones, never quite the same."""
     chance = random.Random(20)
     usual = [round(value * 10**column.decimals) for value, column in zip(USUAL, COLUMNS, strict=True)]
-    spread = [max(1, value // 50) for value in usual]
+    spread = [max(1, value // 2000) for value in usual]  # what water does within a second
     table = [
         [value + chance.randint(-step, step) for value, step in zip(usual, spread, strict=True)]
         for _ in range(997)

@@ -8,9 +8,9 @@ compiled is our own text: names come from the catalogue, tags are escaped and pa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from math import ceil, floor
+from math import inf, nextafter
 from typing import Any
 
 from edge.model.quality import Flag
@@ -18,8 +18,9 @@ from edge.model.quantities import Form
 from edge.protocol.series import escape_key
 from edge.protocol.wire import MAX_VALUE, Column
 from edge.quality import Limits, Profile
-from edge.quality.track import alone
 
+MOST = float(MAX_VALUE - 1)
+FAR = 1e300
 EARLIEST_MS = 1_262_304_000_000  # 2010-01-01: clocks without a battery wake in 1970 or 2000
 
 Clean = Callable[..., int]
@@ -34,64 +35,139 @@ newest one that the checks know.
 @lru_cache(maxsize=4096)
 def compile_clean(columns: tuple[Column, ...], under: Profile) -> tuple[Clean, Clean]:
     """Return (steady, late) for readings with these columns: one pair for all nodes of a schema and limits."""
-    space: dict[str, Any] = {"PASSES": [Flag.PASS] * len(columns)}
+    space: dict[str, Any] = {
+        "PASSES": [Flag.PASS] * len(columns),
+        "rest": _rest,
+        "NOWHERE": (inf, -inf) * len(columns),
+    }
     exec(_source("steady", columns, under) + _source("late", columns, under), space)
     return space["steady"], space["late"]
 
 
 def _source(name: str, columns: tuple[Column, ...], under: Profile) -> str:
-    steady = name == "steady"
-    places = range(len(columns))
+    """Return the text of a function.
+
+    What was near the last value is near all that was: each value has a window, and values within it need no
+    look at those before. A value that leaves its window is held against the last one, and the window follows.
+    """
+    head = f"def {name}(rows, at, end, head, t0_ms, latest_ms, checks, lines, seen):\n"
     if not all(_is_plain(limit) for limit in under.limits):
-        return f"def {name}(rows, at, end, head, t0_ms, latest_ms, checks, lines, seen):\n    return at\n"
-    bounds = [_bounds(column, limit) for column, limit in zip(columns, under.limits, strict=True)]
+        return f"{head}    return at\n"
+    steady, places = name == "steady", range(len(columns))
+    bounds = [_bounds(limit) for limit in under.limits]
+    narrow = [i for i in places if steady and _is_narrow(bounds[i], under.limits[i], under.steps[i])]
+    edges = [(f"l{i}", f"h{i}") if i in narrow else tuple(map(_number, bounds[i])) for i in places]
+    inside = " and ".join(f"{low} <= x{i} <= {high}" for i, (low, high) in enumerate(edges))
+    others = [
+        f"x{i} not in {limit.sentinels!r}"
+        for i, limit in enumerate(under.limits)
+        if _has_sentinels(bounds[i], limit)
+    ]
+    counters = [i for i in places if steady and under.limits[i].form is Form.COUNTER]
+    others += [f"c{i} <= x{i}" for i in counters]
+    crossed = [f"not ({pair.contradiction.format(f'x{pair.left}', f'x{pair.right}')})" for pair in under.pairs]
     if steady:
         timely = f"{under.nearest_ms} <= t_ms - newest_ms <= {_number(under.gap_ms)} and t_ms < latest_ms"
     else:
         timely = f"{EARLIEST_MS} <= t_ms <= newest_ms"
-    checks = [f"type(v{i}) is int and {bounds[i][0]} <= v{i} <= {bounds[i][1]}" for i in places]
-    checks += [
-        f"v{i} not in {excluded}" for i in places if (excluded := _excluded(columns[i], under.limits[i]))
-    ]
-    far = [
-        f"{0.0 if under.limits[i].form is Form.COUNTER else -step!r} <= x{i} - p{i} <= {_number(step)}"
-        for i, step in enumerate(under.steps)
-        if steady
-        and (
-            under.limits[i].form is Form.COUNTER
-            or step * 10 ** columns[i].decimals < bounds[i][1] - bounds[i][0]
-        )
-    ]
-    crossed = [f"not ({pair.contradiction.format(f'x{pair.left}', f'x{pair.right}')})" for pair in under.pairs]
-    fields = ",".join(f"{escape_key(columns[i].quantity)}={{x{i}}}" for i in places)
+    of_row = "".join(f"row[{i + 1}] / {10 ** columns[i].decimals}, " for i in places)
     values = "".join(f"x{i}, " for i in places)
-    shown = "last" if steady else f"({values})"
+    window = "".join(f"l{i}, h{i}, " for i in narrow)
+    fields = ",".join(f"{escape_key(columns[i].quantity)}={{x{i}}}" for i in places)
     text = [
-        f"def {name}(rows, at, end, head, t0_ms, latest_ms, checks, lines, seen):",
         "    first, newest_ms = at, checks.t_ms",
-        "    last, prior, since_ms = checks.last, checks.prior, checks.since_ms" if steady else "",
+        "    last = checks.last" if steady else "",
+        f"    {window} = checks.window or NOWHERE[:{2 * len(narrow)}]" if narrow else "",
+        *(f"    c{i} = last[{i}]" for i in counters),
         "    try:",
-        "        while at < end:",
-        f"            dt_ms, {''.join(f'v{i}, ' for i in places)} = rows[at]",
-        f"            if not (type(dt_ms) is int and {' and '.join(checks)}):",
+        "        for row in rows[at:end] if at or end < len(rows) else rows:",
+        f"            dt_ms, {''.join(f'v{i}, ' for i in places)} = row",
+        f"            if not (type(dt_ms) is int{''.join(f' and type(v{i}) is int' for i in places)}):",
         "                break",
         "            t_ms = t0_ms + dt_ms",
         *(f"            x{i} = v{i} / {10 ** columns[i].decimals}" for i in places),
-        f"            {''.join(f'p{i}, ' for i in places)} = last" if steady else "",
-        f"            if not ({' and '.join([timely, *far, *crossed])}):",
+        f"            if not ({' and '.join([timely, *others, *crossed])}):",
         "                break",
+        f"            if not ({inside}):",
+        "                if at > first: row = rows[at - 1]" if narrow else "",
+        *(_follow(bounds, narrow, under, of_row) if narrow else ["                break"]),
         f"            lines.append(f'{{head}} {fields} {{t_ms}}000000')",
-        *(f"            if x{i} != p{i}: since_ms[{i}] = t_ms" for i in places if steady),
-        f"            prior, last, newest_ms = last, ({values}), t_ms" if steady else "",
-        f"            if seen is not None: seen.append((t_ms, {shown}, PASSES, {not steady}))",
+        "            newest_ms = t_ms" if steady else "",
+        *(f"            c{i} = x{i}" for i in counters),
+        f"            if seen is not None: seen.append((t_ms, ({values}), PASSES, {not steady}))",
         "            at += 1",
-        "    except (TypeError, ValueError):",
+        "    except (TypeError, ValueError, OverflowError):",
         "        pass",
-        "    if at > first:" if steady else "",
-        "        checks.t_ms, checks.last, checks.prior = newest_ms, last, prior" if steady else "",
+        *(_moved_on(under, of_row) if steady else []),
         "    return at",
     ]
-    return "\n".join(line for line in text if line) + "\n"
+    return head + "\n".join(line for line in text if line) + "\n"
+
+
+def _moved_on(under: Profile, of_row: str) -> list[str]:
+    """Return the lines that give the checks what was taken: the last values, those before, and since when."""
+    places = range(len(under.limits))
+    xs = "".join(f"x{i}, " for i in places)
+    return [
+        "    if at > first:",
+        "        since_ms = checks.since_ms",
+        "        if at < end:",
+        "            row = rows[at - 1]",
+        f"            values = {xs} = ({of_row})",
+        "        else:",
+        f"            values = ({xs})",
+        "        if at - first == 1:",
+        f"            {''.join(f'p{i}, ' for i in places)} = last",
+        *(f"            if x{i} != p{i}: since_ms[{i}] = newest_ms" for i in places),
+        "            checks.prior = last",
+        "        else:",
+        "            rest(since_ms, last, values, rows, first, at, t0_ms)",
+        "            row = rows[at - 2]",
+        f"            checks.prior = ({of_row})",
+        "        checks.t_ms, checks.last = newest_ms, values",
+    ]
+
+
+def _follow(bounds: list[tuple[float, float]], narrow: list[int], under: Profile, of_row: str) -> list[str]:
+    """Return the lines that hold values against the last ones, and move the windows to them."""
+    places = range(len(bounds))
+    near = [f"{_number(bounds[i][0])} <= x{i} <= {_number(bounds[i][1])}" for i in places]
+    lines = []
+    for i in narrow:
+        step, is_counter = under.steps[i], under.limits[i].form is Form.COUNTER
+        near.append(f"{0.0 if is_counter else _number(-step)} <= x{i} - p{i} <= {_number(step)}")
+        low, high = ("0.0", _number(step)) if is_counter else (_number(step / 2), _number(step / 2))
+        lines.append(
+            f"                l{i}, h{i} = max({_number(bounds[i][0])}, x{i} - {low}), "
+            f"min({_number(bounds[i][1])}, x{i} + {high})"
+        )
+    window = "".join(f"l{i}, h{i}, " for i in narrow)
+    return [
+        f"                {''.join(f'p{i}, ' for i in places)} = ({of_row}) if at > first else last",
+        f"                if not ({' and '.join(near)}):",
+        "                    break",
+        *lines,
+        f"                checks.window = ({window})",
+    ]
+
+
+def _rest(
+    since_ms: list[int],
+    before: Sequence[float],
+    last: Sequence[float],
+    rows: Sequence[Any],
+    first: int,
+    end: int,
+    t0_ms: int,
+) -> None:
+    """Note since when each quantity is at its last value, which it may have been at before these rows."""
+    newest = rows[end - 1]
+    for index, value in enumerate(last):
+        place, number = end - 1, newest[index + 1]
+        while place > first and rows[place - 1][index + 1] == number:
+            place -= 1
+        if place > first or value != before[index]:
+            since_ms[index] = t0_ms + rows[place][0]
 
 
 def _is_plain(limits: Limits) -> bool:
@@ -99,35 +175,26 @@ def _is_plain(limits: Limits) -> bool:
     return not limits.calibration and limits.flat_tolerance == 0
 
 
-def _bounds(column: Column, limits: Limits) -> tuple[int, int]:
-    """Return the lowest and the highest integer on the wire that no test of single values looks up at."""
-    scale = 10**column.decimals
+def _bounds(limits: Limits) -> tuple[float, float]:
+    """Return the lowest and the highest value that no test of single values looks up at."""
     low, high = max(limits.fail_low, limits.suspect_low), min(limits.fail_high, limits.suspect_high)
-    if limits.saturated_low is not None:
-        low = max(low, limits.saturated_low)
-    if limits.saturated_high is not None:
-        high = min(high, limits.saturated_high)
-    lowest = ceil(max(low * scale, 1 - MAX_VALUE)) - 1
-    highest = floor(min(high * scale, MAX_VALUE - 1)) + 1
-    while lowest <= highest and _is_remarkable(lowest / scale, limits):
-        lowest += 1
-    while lowest <= highest and _is_remarkable(highest / scale, limits):
-        highest -= 1
-    return lowest, highest
+    if limits.saturated_low is not None and limits.saturated_low >= low:
+        low = nextafter(limits.saturated_low, inf)
+    if limits.saturated_high is not None and limits.saturated_high <= high:
+        high = nextafter(limits.saturated_high, -inf)
+    return max(low, -MOST), min(high, MOST)
 
 
-def _is_remarkable(value: float, limits: Limits) -> bool:
-    return value not in limits.sentinels and alone(value, limits) != 0
+def _has_sentinels(bounds: tuple[float, float], limits: Limits) -> bool:
+    """Tell whether a number within bounds stands for no value."""
+    return any(bounds[0] <= value <= bounds[1] for value in limits.sentinels)
 
 
-def _excluded(column: Column, limits: Limits) -> tuple[int, ...]:
-    """Return the integers within bounds that stand for no value."""
-    scale = 10**column.decimals
-    low, high = _bounds(column, limits)
-    found = {round(value * scale) for value in limits.sentinels}
-    return tuple(sorted(each for each in found if low <= each <= high and each / scale in limits.sentinels))
+def _is_narrow(bounds: tuple[float, float], limits: Limits, step: float) -> bool:
+    """Tell whether a value in range may still be far from the one before."""
+    return limits.form is Form.COUNTER or step < bounds[1] - bounds[0]
 
 
 def _number(value: float) -> str:
-    """Return a limit as it stands in source; infinity is farther than any time."""
-    return repr(2**63) if value == float("inf") else repr(value)
+    """Return a limit as it stands in source; infinity is farther than anything."""
+    return repr(max(-FAR, min(FAR, value)))

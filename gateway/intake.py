@@ -93,7 +93,9 @@ class Intake:
             if synced:
                 begin = at
                 if checks.calm:
-                    until_ms = min(checks.calm_until_ms, now_ms + TRUSTED_AHEAD_MS)
+                    until_ms = now_ms + TRUSTED_AHEAD_MS
+                    if checks.calm_until_ms < until_ms:
+                        until_ms = checks.calm_until_ms
                     at = self._steady(rows, at, stop, head, t0_ms, until_ms, checks, lines, seen)
                     if at == stop:
                         break

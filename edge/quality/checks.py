@@ -98,7 +98,8 @@ class Checks:
     """The checks of one node. Times are epoch ms of event time, values in their units, before calibration.
 
     t_ms: the newest reading's time. calm: see above; calm_until_ms: from then on a rest may be a flat line.
-    node, boot: whose they are, and which of its starts was heard last, for the caller to use.
+    window: what the quick path keeps while calm lasts. node, boot: whose they are, and which of its starts was
+    heard last, for the caller to use.
     """
 
     __slots__ = (
@@ -113,6 +114,7 @@ class Checks:
         "profile",
         "since_ms",
         "t_ms",
+        "window",
     )
 
     def __init__(self, of: Profile, node: str = "") -> None:
@@ -129,6 +131,7 @@ class Checks:
         self.last: tuple[float, ...] = ()
         self.prior: tuple[float | None, ...] = ()
         self.since_ms: list[int] = []
+        self.window: tuple[float, ...] = ()
         self._tracks: list[Track | None] = [None] * len(self.profile.quantities)
         self._started_ms = _NEVER
 
@@ -256,6 +259,7 @@ class Checks:
         self.since_ms = [track.since_ms for track in tracks]
         self.calm_until_ms = _calm_until(self.since_ms, self.profile.limits)
         self._tracks = []
+        self.window = ()
         self.calm = True
 
 

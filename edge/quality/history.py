@@ -1,7 +1,8 @@
 """The checks over recorded data: rows of a table in, the same rows with flag and tests out, in their order.
 
-The spike test judges a value only when the next one is known: a row waits until then, behind it all others, but
-never more than MOST_WAITING rows.
+The spike test judges a value only when the next one is known, and a check between quantities when the other
+is: a row waits until then, at most until the next of its series, behind it all others, but never more than
+MOST_WAITING.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from statistics import median
 
 from edge.model.errors import CityError
 from edge.model.quality import Flag
+from edge.model.quantities import QUANTITIES
 from edge.quality.calibration import valid_at
-from edge.quality.cross import Pair, cross_marks, pairs
+from edge.quality.cross import CROSSES, Pair, cross_marks, pairs
 from edge.quality.limits import Limits, Overrides
 from edge.quality.marks import MISSING, meaning, suspect, unsure
 from edge.quality.track import NO_VALUE, Track, alone, judge
@@ -28,6 +30,7 @@ _MOST_MOMENTS = 100_000
 _INTERVALS = 11
 _GAP_INTERVALS = 3
 _EPOCH_MS_FROM = 1e11
+_FOR_NEXT, _FOR_OTHER = 1, 2
 _GAP, _ORDER, _WARM_UP = unsure("gap"), unsure("order"), suspect("warm_up")
 
 
@@ -37,11 +40,11 @@ class TableError(CityError):
 
 @dataclass(slots=True)
 class Row:
-    """A row under way: its cells, and what was found about its value."""
+    """A row under way: its cells, what was found about its value, and for which others it waits."""
 
     cells: Sequence[str]
     marks: int = 0
-    waits: bool = False
+    waits: int = 0
 
 
 class Series:
@@ -87,6 +90,11 @@ class History:
 
     def __init__(self, overrides: Overrides, header: Sequence[str]) -> None:
         self._overrides = overrides
+        self._parts: dict[str, set[str]] = {}
+        for name in {*QUANTITIES, *overrides.quantities}:
+            limits = overrides.limits(name)
+            if limits is not None and limits.at_most is not None:
+                self._parts.setdefault(limits.at_most, set()).add(name)
         self._at = _places(header)
         self._series: dict[tuple[str, str], Series] = {}
         self._pairs: dict[tuple[str, str], list[tuple[str, Pair]]] = {}
@@ -131,9 +139,10 @@ class History:
         series.track, row.marks, revised = judge(series.track, series.limits, t_ms, value, row.marks)
         if series.newest is not None:
             series.newest.marks |= revised
-            series.newest.waits = False
-        has_spike = series.limits.spike is not None or series.limits.spike_fail is not None
-        row.waits, series.newest = has_spike, row
+            series.newest.waits = 0
+        if series.limits.spike is not None or series.limits.spike_fail is not None:
+            row.waits = _FOR_NEXT
+        series.newest = row
 
     def _begin(self, node: str, quantity: str) -> Series:
         limits = self._overrides.limits(quantity, node)
@@ -141,15 +150,15 @@ class History:
             self.unknown.add(quantity)
             limits = Limits()
         series = Series(limits)
-        names = [name for known, name in self._series if known == node] + [quantity]
-        both = [self._overrides.limits(name, node) or Limits() for name in names]
-        for pair in pairs(names, both):
-            left, right = names[pair.left], names[pair.right]
-            if quantity in (left, right):
-                flat = Pair(0, 1, pair.contradiction, pair.marks_left, pair.marks_right)
-                self._pairs.setdefault((node, left), []).append((right, flat))
-                turned = Pair(1, 0, pair.contradiction, pair.marks_left, pair.marks_right)
-                self._pairs.setdefault((node, right), []).append((left, turned))
+        others = {row.left for row in CROSSES if row.right == quantity}
+        others |= {row.right for row in CROSSES if row.left == quantity}
+        others |= {limits.at_most} if limits.at_most else self._parts.get(quantity, set())
+        found: list[tuple[str, Pair]] = []
+        for other in sorted(others):
+            both = (limits, self._overrides.limits(other, node) or Limits())
+            found += [(other, pair) for pair in pairs((quantity, other), both)]
+        if found:
+            self._pairs[node, quantity] = found
         return series
 
     def _cross(self, node: str, quantity: str, t_ms: int, value: float, row: Row) -> None:
@@ -163,8 +172,11 @@ class History:
             if len(self._moments) > _MOST_MOMENTS:
                 del self._moments[next(iter(self._moments))]
         for name, pair in found:
-            if name in moment:
+            if name not in moment:
+                row.waits |= _FOR_OTHER if row is self._series[node, quantity].newest else 0
+            else:
                 other, other_row = moment[name]
+                other_row.waits &= ~_FOR_OTHER
                 for index, marks in cross_marks([pair], (value, other), (True, True)).items():
                     (row, other_row)[index].marks |= marks
         moment[quantity] = (value, row)
