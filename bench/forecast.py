@@ -34,7 +34,8 @@ class Score:
     """What the rule did at one station, over all stages tried.
 
     crossings: the water came up to a stage after a day below it, and stayed for half an hour. reached:
-    forecasts after which the stage was reached within REACH_MS; near: it missed it by NEAR_M at most; false: by more.
+    forecasts after which the water reached the stage within REACH_MS; near: it missed it by NEAR_M at most;
+    false: by more.
     """
 
     station: str
@@ -137,7 +138,7 @@ def main() -> None:
         lead = f"{tenths[0]:.0f}/{tenths[4]:.0f}/{tenths[8]:.0f}"
         print(
             f"{station:<19}{one.stages:>6}{one.crossings:>10}{one.warned:>7}{one.reached:>20}{one.near:>6}{one.false:>6}"
-            f"{lead:>23}{one.within / one.reached:>9.0%}"
+            f"{lead:>17}, {one.within / one.reached:.0%} in band"
         )
 
 

@@ -26,7 +26,7 @@ TABLE: dict[str, tuple[int, tuple[float, ...]]] = {
     "co_mg_m3": (24, (0, 2, 4, 14, 24, 36, 48, 60)),
     "o3_ug_m3": (8, (0, 100, 160, 215, 265, 800)),
 }
-STEP_MS = 300_000  # the index is drawn up this often
+STEP_MS = 600_000  # the index is drawn up this often
 
 
 def iaqi(quantity: str, mean: float) -> int:
@@ -58,7 +58,7 @@ class Aqi:
         self.places = [(k, index) for k, (_, index, _, _) in enumerate(self.parts)]
 
     def take(self, t_ms: int, values: Sequence[float | None], flags: Sequence[int], worst: int) -> float | None:
-        """Return the index, every five minutes; None in between, and while no pollutant has its mean."""
+        """Return the index, every ten minutes; None in between, and while no pollutant has its mean."""
         sums, counts = self.sums, self.counts
         for k, index in self.places:
             value = values[index]

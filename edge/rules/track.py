@@ -135,7 +135,10 @@ class Track:
         if anchors is not None:
             until_ms = min(until_ms, anchors[2] + RATE_MS)
         if episode is not None:
-            until_ms = min(until_ms, episode.updated_ms + REFRESH_MS) if episode.live else 0
+            until_ms = min(until_ms, episode.updated_ms + REFRESH_MS)
+            top = max((k for k, on in enumerate(self.on) if on), default=0)
+            if not episode.live or episode.level != terms.levels[top]:
+                until_ms = 0  # the next live value says more
         for k, enter in enumerate(terms.enters):
             since = self.began[k]
             if self.on[k]:
