@@ -129,9 +129,8 @@ def _forecasts(points: Sequence[tuple[int, float]], stage: float, rule: Rule) ->
 def main() -> None:
     """Print the table."""
     rule = next(rule for rule in load_rules() if rule.name == "flood_forecast")
-    print(
-        "station            stages crossings warned   forecasts: reached  near false   lead min 10%/50%/90%  in band"
-    )
+    head = ("station            stages crossings warned", "reached  near false", "lead min")
+    print("   forecasts: ".join(head[:2]) + f"   {head[2]} 10%/50%/90%")
     for station in STATIONS:
         one = score(station, rule)
         tenths = quantiles(one.leads_min, n=10)

@@ -62,7 +62,7 @@ class Aqi:
         sums, counts = self.sums, self.counts
         for k, index in self.places:
             value = values[index]
-            if value is not None and flags[index] <= worst:
+            if flags[index] <= worst and value is not None:
                 sums[k] += value
                 counts[k] += 1
         if t_ms < self.next_ms:

@@ -1,7 +1,7 @@
 """When will the water reach a stage: the recent slope carried on, an honest band, and rain on its way.
 
 A rising river slows down more often than not, so the slow tenth of the slopes (edge/rules/slope.py) says best
-when; the median of the slopes would be a third too early. EARLIER and LATER widen the band until six of seven
+when; the median of the slopes would be a third too early. EARLIER and LATER widen the band until five of six
 crossings on the Logan fall between its ends (make bench BENCH=forecast).
 """
 

@@ -196,11 +196,11 @@ def _path(panel: Panel, points: Sequence[tuple[int, float]], period_s: float) ->
     drawn: list[str] = []
     before: int | None = None
     for column in columns:
+        pen = "M" if before is None or column[0][0] - before > gap_ms else "L"
         ends = {column[0], column[-1], min(column, key=_value), max(column, key=_value)}
         for t_ms, value in sorted(ends):
-            pen = "M" if before is None or t_ms - before > gap_ms else "L"
             drawn.append(f"{pen}{panel.x(t_ms):.1f} {panel.y(value):.1f}")
-            before = t_ms
+            pen = "L"
         before = column[-1][0]
     return "".join(drawn)
 

@@ -131,13 +131,11 @@ class Track:
     def _settle(self, t_ms: int) -> None:
         """Work out within which values, and until when, nothing can happen: the next ones cost little."""
         terms, episode, anchors = self.terms, self.episode, self.anchors
-        low, high, until_ms = -INF, INF, t_ms + REFRESH_MS
-        if anchors is not None:
-            until_ms = min(until_ms, anchors[2] + RATE_MS)
+        low, high = -INF, INF
+        until_ms = t_ms + REFRESH_MS if anchors is None else anchors[2] + RATE_MS
         if episode is not None:
             until_ms = min(until_ms, episode.updated_ms + REFRESH_MS)
-            top = max((k for k, on in enumerate(self.on) if on), default=0)
-            if not episode.live or episode.level != terms.levels[top]:
+            if not episode.live or episode.level != terms.levels[self._top()]:
                 until_ms = 0  # the next live value says more
         for k, enter in enumerate(terms.enters):
             since = self.began[k]
@@ -178,6 +176,13 @@ class Track:
             else:
                 began[k] = None
 
+    def _top(self) -> int:
+        """Return which level is the highest that is on, -1 for none."""
+        for k in range(len(self.on) - 1, -1, -1):
+            if self.on[k]:
+                return k
+        return -1
+
     def _extremes(self, t_ms: int, told: float) -> None:
         if self.anchors is None:
             self.anchors = (t_ms, told, t_ms, told)
@@ -196,9 +201,8 @@ class Track:
         return (told - self.anchors[1]) / (t_ms - self.anchors[0]) * 3_600_000
 
     def _tell(self, t_ms: int, told: float, live: bool, note: Mapping[str, float] | None) -> Episode | None:
-        top = max((k for k, on in enumerate(self.on) if on), default=None)
-        episode = self.episode
-        if top is None:
+        top, episode = self._top(), self.episode
+        if top < 0:
             if episode is not None:
                 since = max((at for at in self.left if at is not None), default=t_ms)
                 return self.end(min(t_ms, since + self.terms.keep_ms), told)
