@@ -13,6 +13,7 @@ from edge.model.alert import Episode, Level
 from edge.model.kinds import KINDS
 from edge.model.quality import Flag
 from edge.model.quantities import QUANTITIES
+from edge.model.units import UNITS
 from edge.quality.limits import Overrides
 from edge.rules.backtest import Judged, Recorded, judged
 from edge.rules.rule import Rule
@@ -211,7 +212,11 @@ def _value(point: tuple[int, float]) -> float:
 
 def _title(one: Recorded, quantity: str) -> str:
     row = QUANTITIES.get(quantity)
-    what = f"{row.label_en} {row.label_zh}, {row.unit}" if row else quantity
+    if row is None:
+        what = quantity
+    else:
+        names = dict.fromkeys((row.label_en, row.label_zh))
+        what = f"{' '.join(names)}, {UNITS[row.unit].display or row.unit}"
     return f'<text class="title" x="{LEFT}" y="18">{escape(one.node.id)} · {escape(what)}</text>'
 
 
