@@ -12,7 +12,6 @@ from simulators.physics.scene import Scene
 _USUAL = {
     "battery_v": (3.55, 0.06),
     "rssi_dbm": (-82.0, 9.0),
-    "level_m": (0.04, 0.04),  # on the floor of a tunnel, a manhole; rivers have a model
     "co2_ppm": (460.0, 60.0),
     "flow_m3_s": (12.0, 8.0),
     "gas_lel_pct": (1.0, 1.0),

@@ -77,6 +77,14 @@ def test_signals_have_default_rules_and_lost_gateways_are_the_citys() -> None:
     assert [name for name, rule in rules.items() if rule.scope is Scope.CITY] == ["gateway_lost"]
 
 
+def test_a_node_may_have_its_own_instead_of_a_constant() -> None:
+    enter = next(rule for rule in load_rules() if rule.name == "noise_night").steps[0].enter
+    assert (enter.at({}, 60), enter.at({"noise_night_db": 45.0}, 60)) == (
+        pytest.approx(55.1),
+        pytest.approx(45.1),
+    )
+
+
 def test_a_file_of_ones_own_replaces_amends_and_turns_off(tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
     own.write_text(
@@ -94,6 +102,6 @@ def test_a_file_of_ones_own_replaces_amends_and_turns_off(tmp_path: Path) -> Non
     assert "gas_leak" not in rules and rules["flood"].for_ms == 3_600_000
     assert rules["flood"].steps == shipped["flood"].steps
     assert [step.level.word for step in rules["slow_flood"].steps] == ["red"]
-    assert rules["over_voltage"].steps[0].enter.offset == pytest.approx(246.1)
+    assert rules["over_voltage"].steps[0].enter.at({}, 60) == pytest.approx(246.1)
     alone = {rule.name: rule for rule in load_rules([own], defaults=False)}
     assert alone.keys() == {"flood", "slow_flood"} and alone["flood"] == rules["flood"]
