@@ -26,7 +26,7 @@ TABLE: dict[str, tuple[int, tuple[float, ...]]] = {
     "co_mg_m3": (24, (0, 2, 4, 14, 24, 36, 48, 60)),
     "o3_ug_m3": (8, (0, 100, 160, 215, 265, 800)),
 }
-STEP_MS = 300_000  # the index is drawn up this often
+STEP_MS = 600_000  # the index is drawn up this often
 
 
 def iaqi(quantity: str, mean: float) -> int:
@@ -54,19 +54,30 @@ class Aqi:
                 bins = Bins(hours * HOUR_MS)
                 self.parts.append((quantity, index, bins, bound.enough(hours * HOUR_MS - bins.width_ms)))
         self.next_ms = 0
+        self.sums, self.counts = [0.0] * len(self.parts), [0] * len(self.parts)
+        self.places = [(k, index) for k, (_, index, _, _) in enumerate(self.parts)]
 
     def take(self, t_ms: int, values: Sequence[float | None], flags: Sequence[int], worst: int) -> float | None:
-        """Return the index, every five minutes; None in between, and while no pollutant has its mean."""
-        for _, index, bins, _ in self.parts:
+        """Return the index, every ten minutes; None in between, and while no pollutant has its mean."""
+        sums, counts = self.sums, self.counts
+        for k, index in self.places:
             value = values[index]
-            if value is not None and flags[index] <= worst:
-                bins.add(t_ms, value)
+            if flags[index] <= worst and value is not None:
+                sums[k] += value
+                counts[k] += 1
         if t_ms < self.next_ms:
             return None
         self.next_ms = t_ms - t_ms % STEP_MS + STEP_MS
+        for k, (_, _, bins, _) in enumerate(self.parts):
+            bins.until(t_ms)
+            bins.sum += sums[k]
+            bins.count += counts[k]
+            sums[k], counts[k] = 0.0, 0
+        return self._index()
+
+    def _index(self) -> float | None:
         best: tuple[int, str, float] | None = None
         for quantity, _, bins, enough in self.parts:
-            bins.until(t_ms)
             if bins.number() >= enough:
                 mean = bins.total() / bins.number()
                 found = (iaqi(quantity, mean), quantity, mean)
@@ -79,11 +90,11 @@ class Aqi:
     def dump(self) -> Any:
         """Return the bins of every pollutant."""
         kept = {quantity: bins.dump() for quantity, _, bins, _ in self.parts if bins.slot}
-        return [self.next_ms, kept] if kept else None
+        return [self.next_ms, kept, self.sums, self.counts] if kept or any(self.counts) else None
 
     def load(self, state: Any) -> None:
         """Go on from a dump."""
-        self.next_ms = state[0]
+        self.next_ms, self.sums, self.counts = state[0], list(state[2]), list(state[3])
         for quantity, _, bins, _ in self.parts:
             if quantity in state[1]:
                 bins.load(state[1][quantity])

@@ -149,7 +149,7 @@ def lasting(ms: int) -> str:
 def _tell(rules: Sequence[Rule], recorded: dict[str, Recorded], nodes: Path | None) -> None:
     """Say on stderr what a user would else wonder about."""
     for name, one in recorded.items():
-        known = f"a {one.node.kind}" + ("" if nodes else " (no --nodes: guessed from what it measures)")
+        known = f"kind {one.node.kind}" + ("" if nodes else " (no --nodes: guessed from what it measures)")
         lacking = without_thresholds(rules, one.node)
         print(
             f"{name}: {known}, {len(one.readings):,} readings, one every {one.period_s:g} s"

@@ -16,6 +16,8 @@ from edge.rules.rule import SIGNALS, NoData, Rule
 from edge.rules.source import Bound, Source
 from edge.rules.track import Terms, Track
 
+NONE: Sequence[Episode] = ()
+
 
 class Line:
     """One rule at one node, with all that can be decided once decided."""
@@ -68,32 +70,29 @@ class Line:
         self, t_ms: int, values: Sequence[float | None], flags: Sequence[int], live: bool
     ) -> Sequence[Episode]:
         """Judge a reading that is newer than all before."""
-        source = self.source
+        source, found = self.source, NONE
+        if self.schedule is not None and t_ms >= self.edge_ms:
+            found = self._next_span(t_ms)
         if source is None:
             value = values[self.index]
-            if value is None or flags[self.index] > self.worst:
-                return ()
+            counts = value is not None and flags[self.index] <= self.worst
         else:
             value = source.take(t_ms, values, flags, self.worst)
-            if value is None:
-                return ()
-        if value != value:  # not a number
-            return ()
-        found: list[Episode] = []
-        if self.schedule is not None and not self._on_schedule(t_ms, found):
-            return self._ended(found)
+            counts = value is not None
+        if not counts or not self.in_force or value is None or value != value:  # the last: not a number
+            return self._ended(found) if found else ()
         if self.given is not None and not self._is_given(values, flags):
-            return self._ended(found)
+            return self._ended(found) if found else ()
         if self.no_data is not NoData.KEEP:
             if self.no_data is NoData.END:
-                found += self._give_up(t_ms)
+                found = [*found, *self._give_up(t_ms)]
             self.base_ms = t_ms
         if source is None:
             changed = self.track.step(t_ms, value, live)
         else:
             changed = self.track.step(t_ms, value, live, source.shown, source.note)
         if changed is not None:
-            found.append(changed)
+            found = [*found, changed]
         return self._ended(found) if found else ()
 
     def _is_given(self, values: Sequence[float | None], flags: Sequence[int]) -> bool:
@@ -102,17 +101,16 @@ class Line:
         value = values[index]
         return value is not None and flags[index] <= self.worst and low <= value <= high
 
-    def _on_schedule(self, t_ms: int, found: list[Episode]) -> bool:
+    def _next_span(self, t_ms: int) -> list[Episode]:
+        """Go on to where a time lies on the schedule; what was open ended with its span."""
         assert self.schedule is not None
-        if t_ms >= self.edge_ms:
-            if self.in_force and self.edge_ms and not self.track.idle:
-                ended = self.track.end(self.edge_ms, None)
-                if ended is not None:
-                    found.append(ended)
-            self.in_force, self.edge_ms = self.schedule.span(t_ms)
-        return self.in_force
+        ended = None
+        if self.in_force and self.edge_ms and not self.track.idle:
+            ended = self.track.end(self.edge_ms, None)
+        self.in_force, self.edge_ms = self.schedule.span(t_ms)
+        return [] if ended is None else [ended]
 
-    def _ended(self, found: list[Episode]) -> list[Episode]:
+    def _ended(self, found: Sequence[Episode]) -> Sequence[Episode]:
         for episode in found:
             if episode.end_ms is not None and self.source is None:
                 if self.past is None:
@@ -137,13 +135,9 @@ class Line:
 
     def signal(self, now_ms: int, value: float) -> Sequence[Episode]:
         """Judge a signal, by the time of the one who listens."""
-        found: list[Episode] = []
-        if self.schedule is not None and not self._on_schedule(now_ms, found):
-            return found
-        changed = self.track.step(now_ms, value)
-        if changed is not None:
-            found.append(changed)
-        return found
+        found = self._next_span(now_ms) if self.schedule is not None and now_ms >= self.edge_ms else []
+        changed = self.track.step(now_ms, value) if self.in_force else None
+        return found if changed is None else [*found, changed]
 
     def silence(self, now_ms: int, listening_since_ms: int, heard_ms: int | None) -> Sequence[Episode]:
         """Judge how long nothing was heard; an open episode ends only when something is."""
@@ -168,11 +162,9 @@ class Line:
         elif self.doubt_ms is None:
             self.doubt_ms = t_ms
         value = 0.0 if self.doubt_ms is None else (t_ms - self.doubt_ms) / 1000
-        found: list[Episode] = []
-        if self.schedule is not None and not self._on_schedule(t_ms, found):
-            return found
-        changed = self.track.step(t_ms, value, live)
-        return [*found, changed] if changed is not None else found
+        found = self._next_span(t_ms) if self.schedule is not None and t_ms >= self.edge_ms else []
+        changed = self.track.step(t_ms, value, live) if self.in_force else None
+        return found if changed is None else [*found, changed]
 
     def tick(self, now_ms: int, listening_since_ms: int) -> Sequence[Episode]:
         """Let time pass: values that stay away, schedules that end, backlogs that are over."""
@@ -190,7 +182,8 @@ class Line:
             if not self.past.touched:
                 found += self.past.close(track.since_ms)
             self.past.touched = False
-        return self._ended([one for one in found if one.live]) + [one for one in found if not one.live]
+        self._ended([one for one in found if one.live])
+        return found
 
     def _give_up(self, t_ms: int) -> Sequence[Episode]:
         gap_ms = self.track.terms.gap_ms

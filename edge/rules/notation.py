@@ -29,7 +29,7 @@ def read_duration(value: Any, place: str) -> int:
 
 
 def read_threshold(value: Any, constants: Mapping[str, float], place: str, quantity: str = "") -> Threshold:
-    """Read a number, a name with factor and offset, or a name of [constant], which becomes its number.
+    """Read a number, a name with factor and offset, or a name of [constant], which a node may have otherwise.
 
     A stage of the node must end in the unit as the quantity does (`warning_m` for `level_m`).
     """
@@ -45,7 +45,7 @@ def read_threshold(value: Any, constants: Mapping[str, float], place: str, quant
     offset = float((match["sign"] or "") + (match["offset"] or "0"))
     name = "periods" if match["name"] == "period" else match["name"]
     if name in constants:
-        return Threshold(factor * constants[name] + offset)
+        return Threshold(offset, factor, name, constants[name])
     unit = quantity.rpartition("_")[2]
     if name != "periods" and unit and not name.endswith(f"_{unit}"):
         known = ", ".join(sorted(constants)) or "none"

@@ -13,6 +13,7 @@ from edge.model.alert import Episode, Level
 from edge.model.kinds import KINDS
 from edge.model.quality import Flag
 from edge.model.quantities import QUANTITIES
+from edge.model.units import UNITS
 from edge.quality.limits import Overrides
 from edge.rules.backtest import Judged, Recorded, judged
 from edge.rules.rule import Rule
@@ -196,11 +197,11 @@ def _path(panel: Panel, points: Sequence[tuple[int, float]], period_s: float) ->
     drawn: list[str] = []
     before: int | None = None
     for column in columns:
+        pen = "M" if before is None or column[0][0] - before > gap_ms else "L"
         ends = {column[0], column[-1], min(column, key=_value), max(column, key=_value)}
         for t_ms, value in sorted(ends):
-            pen = "M" if before is None or t_ms - before > gap_ms else "L"
             drawn.append(f"{pen}{panel.x(t_ms):.1f} {panel.y(value):.1f}")
-            before = t_ms
+            pen = "L"
         before = column[-1][0]
     return "".join(drawn)
 
@@ -211,7 +212,11 @@ def _value(point: tuple[int, float]) -> float:
 
 def _title(one: Recorded, quantity: str) -> str:
     row = QUANTITIES.get(quantity)
-    what = f"{row.label_en} {row.label_zh}, {row.unit}" if row else quantity
+    if row is None:
+        what = quantity
+    else:
+        names = dict.fromkeys((row.label_en, row.label_zh))
+        what = f"{' '.join(names)}, {UNITS[row.unit].display or row.unit}"
     return f'<text class="title" x="{LEFT}" y="18">{escape(one.node.id)} · {escape(what)}</text>'
 
 

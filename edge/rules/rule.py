@@ -38,18 +38,19 @@ class NoData(StrEnum):
 class Threshold:
     """A number, or a stage of the node and an offset: factor * name + offset.
 
-    The name `periods` is the node's own period in seconds.
+    The name `periods` is the node's own period in seconds; `default` stands where the node has no such stage.
     """
 
     offset: float
     factor: float = 0.0
     name: str = ""
+    default: float | None = None
 
     def at(self, stages: Mapping[str, float], period_s: float) -> float | None:
         """Return the number for a node; None when it has no such stage."""
         if not self.name:
             return self.offset
-        value = period_s if self.name == "periods" else stages.get(self.name)
+        value = period_s if self.name == "periods" else stages.get(self.name, self.default)
         return None if value is None else self.factor * value + self.offset
 
     def __str__(self) -> str:

@@ -18,9 +18,10 @@ from edge.model.alert import Episode, Level
 from edge.model.node import Node
 from edge.rules.rule import Rule
 
-REFRESH_MS = 300_000  # an open episode tells its newest value this often at most
+REFRESH_MS = 600_000  # an open episode tells its newest value this often at most
 RATE_MS = 600_000  # the rate is taken over this long at least, where there are values
 COUNTED = ("silence_s", "doubt_s")
+INF = float("inf")
 
 
 class Terms:
@@ -54,14 +55,30 @@ class Track:
     """The state of one rule at one node."""
 
     __slots__ = (
-        "anchors", "began", "episode", "free_ms", "idle", "last_ms", "left", "on", "peak", "peak_ms",
-        "quantity", "terms", "told_none",
+        "anchors",
+        "began",
+        "episode",
+        "free_ms",
+        "high",
+        "idle",
+        "last_ms",
+        "left",
+        "low",
+        "moved",
+        "on",
+        "peak",
+        "peak_ms",
+        "quantity",
+        "terms",
+        "told_none",
+        "until_ms",
     )  # fmt: skip
 
     def __init__(self, terms: Terms, quantity: str) -> None:
         self.terms, self.quantity = terms, quantity
         self.episode: Episode | None = None
         self.free_ms = 0  # the last episode ended here
+        self.moved = False  # since somebody looked: something that must outlive a restart
         self._rest()
 
     def _rest(self) -> None:
@@ -75,6 +92,7 @@ class Track:
         self.peak_ms = 0
         self.anchors: tuple[int, float, int, float] | None = None
         self.told_none = False
+        self.low, self.high, self.until_ms = 0.0, 0.0, 0  # within and until then a value moves nothing
 
     def step(
         self,
@@ -93,13 +111,42 @@ class Track:
             if x < self.terms.first:
                 return None
             self.idle = False
+        elif self.low <= x < self.high and t_ms < self.until_ms and live:
+            self.last_ms = t_ms
+            told = value if shown is None else shown
+            if (told - self.peak) * self.terms.bad > 0:
+                self.peak, self.peak_ms = told, t_ms
+            return None
+        self.moved = True
         ended = self._no_data_is_over(t_ms, x)
         self._levels(t_ms, x)
         told = value if shown is None else shown
         self._extremes(t_ms, told)
         self.last_ms = t_ms
         changed = self._tell(t_ms, told, live, note)
+        if not self.idle:
+            self._settle(t_ms)
         return ended or changed
+
+    def _settle(self, t_ms: int) -> None:
+        """Work out within which values, and until when, nothing can happen: the next ones cost little."""
+        terms, episode, anchors = self.terms, self.episode, self.anchors
+        low, high = -INF, INF
+        until_ms = t_ms + REFRESH_MS if anchors is None else anchors[2] + RATE_MS
+        if episode is not None:
+            until_ms = min(until_ms, episode.updated_ms + REFRESH_MS)
+            if not episode.live or episode.level != terms.levels[self._top()]:
+                until_ms = 0  # the next live value says more
+        for k, enter in enumerate(terms.enters):
+            since = self.began[k]
+            if self.on[k]:
+                low = max(low, terms.leaves[k])
+                until_ms = 0 if self.left[k] is not None else until_ms
+            elif since is not None:
+                low, until_ms = max(low, enter), min(until_ms, since + terms.for_ms, t_ms + terms.gap_ms // 2)
+            else:
+                high = min(high, enter)
+        self.low, self.high, self.until_ms = low, high, until_ms
 
     def _no_data_is_over(self, t_ms: int, x: float) -> Episode | None:
         if not self.told_none:
@@ -129,6 +176,13 @@ class Track:
             else:
                 began[k] = None
 
+    def _top(self) -> int:
+        """Return which level is the highest that is on, -1 for none."""
+        for k in range(len(self.on) - 1, -1, -1):
+            if self.on[k]:
+                return k
+        return -1
+
     def _extremes(self, t_ms: int, told: float) -> None:
         if self.anchors is None:
             self.anchors = (t_ms, told, t_ms, told)
@@ -147,9 +201,8 @@ class Track:
         return (told - self.anchors[1]) / (t_ms - self.anchors[0]) * 3_600_000
 
     def _tell(self, t_ms: int, told: float, live: bool, note: Mapping[str, float] | None) -> Episode | None:
-        top = max((k for k, on in enumerate(self.on) if on), default=None)
-        episode = self.episode
-        if top is None:
+        top, episode = self._top(), self.episode
+        if top < 0:
             if episode is not None:
                 since = max((at for at in self.left if at is not None), default=t_ms)
                 return self.end(min(t_ms, since + self.terms.keep_ms), told)
@@ -192,6 +245,7 @@ class Track:
     def end(self, end_ms: int, told: float | None) -> Episode | None:
         """End the open episode, and forget what was pending."""
         episode, self.episode = self.episode, None
+        self.moved = True
         found = None
         if episode is not None:
             end_ms = max(end_ms, episode.start_ms)
@@ -209,7 +263,7 @@ class Track:
         """Open an episode because no value came; the next value decides whether it goes on."""
         if self.episode is not None or not self.terms.levels:
             return None
-        self.idle, self.told_none = False, True
+        self.idle, self.told_none, self.moved = False, True, True
         self.began[0], self.on[0], self.last_ms = last_ms + self.terms.gap_ms, True, last_ms
         return self._open(now_ms, None, True, None, 0)
 
@@ -222,6 +276,7 @@ class Track:
 
     def dump(self) -> dict[str, Any] | None:
         """Return what must outlive a restart; None at rest."""
+        self.moved = False
         if self.idle:
             return None
         return {

@@ -14,9 +14,10 @@ from edge.model.kinds import KINDS
 from edge.model.node import Node
 from edge.rules.line import Line
 from edge.rules.peers import Alone, Peers
-from edge.rules.rule import SIGNALS, NoData, Rule
+from edge.rules.rule import SIGNALS, Rule
 
 INF = float("inf")
+SAVE_MS = 300_000  # windows are worth writing down this often
 NOTHING: tuple[Episode, ...] = ()
 
 
@@ -56,31 +57,20 @@ class Watch:
         self._due_ms = 0
         first_s = min((line.track.terms.first for line in self.silences), default=None)
         self._silent_ms = None if first_s is None else round(1000 * first_s)
-        self._plain = self._bounds(quantities)
+        self._always = [line for line in self.lines if line.source is not None or line.waits]
+        self._quiet = [line for line in self.lines if line not in self._always]
+        self._bounds = _bounds(self._quiet)
         self._doubted = tuple(line.index for line in self.doubts)
+        self._save_ms = 0
         self.calm: tuple[tuple[float, float], ...] | None = None
-        if self._plain is not None:
-            within = {index: (low, high) for index, low, high in self._plain}
+        if not self._always:
+            within = {index: (low, high) for index, low, high in self._bounds}
             self.calm = tuple(within.get(index, (-INF, INF)) for index in range(len(quantities)))
 
     @property
     def empty(self) -> bool:
         """Whether no rule applies to the node."""
         return not self._all
-
-    def _bounds(self, quantities: Sequence[str]) -> tuple[tuple[int, float, float], ...] | None:
-        within: dict[int, tuple[float, float]] = {}
-        for line in self.lines:
-            if line.source is not None or line.no_data is not NoData.KEEP:
-                return None
-            low, high = within.get(line.index, (-INF, INF))
-            first = line.track.terms.first
-            if line.track.terms.sign < 0:
-                low = max(low, -first)
-            else:
-                high = min(high, first)
-            within[line.index] = (low, high)
-        return tuple((index, low, high) for index, (low, high) in sorted(within.items()))
 
     def take(
         self, t_ms: int, values: Sequence[float | None], flags: Sequence[int], *, late: bool = False
@@ -93,32 +83,50 @@ class Watch:
         if t_ms <= self.newest_ms:
             return self._take_past(t_ms, values, flags)
         self.newest_ms = t_ms
-        if self._plain is not None and not self.busy:
-            for index, low, high in self._plain:
-                value = values[index]
-                if value is not None and not low < value < high:
-                    break
-            else:
-                for index in self._doubted:
-                    if flags[index] > 2:
-                        break
-                else:
-                    return NOTHING
         found: list[Episode] = []
-        busy = False
-        for line in self.lines:
+        if self.busy or self._stirs(values, flags):
+            self._take_closely(t_ms, values, flags, not late, found)
+        for line in self._always:
             changed = line.take(t_ms, values, flags, not late)
-            if changed:
+            if changed or line.track.moved:
                 found += changed
-            busy = busy or not line.track.idle
+                self.changed, self._due_ms = True, 0
+        if self._always and t_ms >= self._save_ms:
+            self.changed, self._save_ms = True, t_ms + SAVE_MS
+        return found or NOTHING
+
+    def _stirs(self, values: Sequence[float | None], flags: Sequence[int]) -> bool:
+        """Tell whether a reading could move anything at rest."""
+        for index, low, high in self._bounds:
+            value = values[index]
+            if value is not None and not low < value < high:
+                return True
+        return any(flags[index] > 2 for index in self._doubted) if self._doubted else False
+
+    def _take_closely(
+        self,
+        t_ms: int,
+        values: Sequence[float | None],
+        flags: Sequence[int],
+        live: bool,
+        found: list[Episode],
+    ) -> None:
+        busy = False
+        for line in self._quiet:
+            changed = line.take(t_ms, values, flags, live)
+            track = line.track
+            if changed or track.moved:
+                found += changed
+                self.changed, self._due_ms = True, 0
+            if not track.idle:
+                busy = True
         for line in self.doubts:
-            found += line.doubt(t_ms, flags[line.index], not late)
-            busy = busy or line.doubt_ms is not None
-        self.changed = self.changed or busy or self.busy or bool(found)
-        self.busy = busy
-        if self.changed:
-            self._due_ms = 0
-        return found
+            found += line.doubt(t_ms, flags[line.index], live)
+            self.changed = self.changed or line.track.moved
+            if line.doubt_ms is not None:
+                busy = True
+        if busy is not self.busy:
+            self.busy, self.changed = busy, True
 
     def _take_past(self, t_ms: int, values: Sequence[float | None], flags: Sequence[int]) -> Sequence[Episode]:
         found: list[Episode] = []
@@ -195,3 +203,16 @@ class Watch:
     def open_episodes(self) -> list[Episode]:
         """Return what is open now."""
         return [line.track.episode for line in self._all if line.track.episode is not None]
+
+
+def _bounds(lines: Sequence[Line]) -> tuple[tuple[int, float, float], ...]:
+    """Return within which values of which quantities nothing begins."""
+    within: dict[int, tuple[float, float]] = {}
+    for line in lines:
+        low, high = within.get(line.index, (-INF, INF))
+        terms = line.track.terms
+        if terms.sign < 0:
+            within[line.index] = (max(low, -terms.first), high)
+        else:
+            within[line.index] = (low, min(high, terms.first))
+    return tuple((index, low, high) for index, (low, high) in sorted(within.items()))

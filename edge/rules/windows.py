@@ -39,16 +39,20 @@ class Bins:
         bins = self.bins
         if self.count:
             bins.append((self.slot, self.sum, self.count))
+            self._sum += self.sum
+            self._count += self.count
         while bins and bins[0][0] <= slot - BINS:
-            bins.popleft()
-        self._sum = sum([one[1] for one in bins])  # anew each time: differences would drift
-        self._count = sum([one[2] for one in bins])
+            _, gone, count = bins.popleft()
+            self._sum -= gone
+            self._count -= count
+        if slot // BINS != self.slot // BINS:
+            self._sum = sum([one[1] for one in bins])  # anew each time round: differences drift
         self.slot, self.sum, self.count = slot, 0.0, 0
 
     def until(self, t_ms: int) -> None:
         """Let old values go although no new one came."""
         slot = t_ms // self.width_ms
-        if slot != self.slot and self.slot:
+        if slot != self.slot:
             self._roll(slot)
 
     def total(self) -> float:
@@ -143,7 +147,7 @@ class RateOver:
         self.last, self.run = None if self.counter else 0.0, 0.0
 
     def take(self, t_ms: int, values: Sequence[float | None], flags: Sequence[int], worst: int) -> float | None:
-        """Return the rate; None while less than half of the window is known."""
+        """Return the rate, after each new point; None while less than half of the window is known."""
         value = values[self.index]
         if value is None or flags[self.index] > worst:
             return None
@@ -152,10 +156,11 @@ class RateOver:
                 self.run += value - self.last if value >= self.last else value
             self.last, value = value, self.run
         points = self.points
-        while points and points[0][0] < t_ms - self.over_ms:
+        if points and t_ms - points[-1][0] < self.width_ms:
+            return None
+        points.append((t_ms, value))
+        while points[0][0] < t_ms - self.over_ms:
             points.popleft()
-        if not points or t_ms - points[-1][0] >= self.width_ms:
-            points.append((t_ms, value))
         begin_ms, begin = points[0]
         if 2 * (t_ms - begin_ms) < self.over_ms:
             return None

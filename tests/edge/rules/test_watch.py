@@ -127,9 +127,9 @@ def test_late_data_opens_history_and_wakes_nobody_until_the_present_confirms_it(
 def test_late_data_does_not_raise_a_live_episode_but_the_next_live_value_does() -> None:
     watch = watch_of(FLOOD)
     feed(watch, [3.1] * 4)
-    late = feed(watch, [4.5] * 6, begin=4, late=True)
+    late = feed(watch, [4.5] * 12, begin=4, late=True)
     assert {episode.level for episode in late} == {Level.YELLOW}
-    assert feed(watch, [4.5], begin=10)[-1].level is Level.ORANGE
+    assert feed(watch, [4.5], begin=16)[-1].level is Level.ORANGE
 
 
 def test_a_backlog_that_comes_after_live_data_completes_history() -> None:
