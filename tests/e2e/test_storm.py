@@ -122,9 +122,9 @@ EXPECTED = [
     ("pump-station", "resolved", "tunnel 5: 15 min mean CO back to 4.00 mg/m³"),
     ("pump-station", "resolved", "water_level 7: water level back to 2.00 m"),
 ]
-"""All that people hear. The duty room learns from the cloud that the gateway is out of reach, and is back; who
-sits at the pump station learns from the gateway what happens meanwhile and, since it was told, how it ended. The
-restarts of gateway and broker, 500 nodes that connect anew, and the backlog of an hour are no news to anybody."""
+"""All that people hear. The duty room learns from the cloud that the gateway is out of reach, and is back. Who
+sits at the pump station learns from the gateway what happens meanwhile and, since it was told, how it ended.
+Restarts of gateway and broker, 500 nodes that connect anew, the backlog of an hour: no news to anybody."""
 
 
 def heard(phones: Phones) -> list[tuple[str, str, str]]:
