@@ -27,6 +27,7 @@ TABLE: dict[str, tuple[int, tuple[float, ...]]] = {
     "o3_ug_m3": (8, (0, 100, 160, 215, 265, 800)),
 }
 STEP_MS = 600_000  # the index is drawn up this often
+ROWS_AT_ONCE = 64
 
 
 def iaqi(quantity: str, mean: float) -> int:
@@ -55,25 +56,52 @@ class Aqi:
                 self.parts.append((quantity, index, bins, bound.enough(hours * HOUR_MS - bins.width_ms)))
         self.next_ms = 0
         self.sums, self.counts = [0.0] * len(self.parts), [0] * len(self.parts)
-        self.places = [(k, index) for k, (_, index, _, _) in enumerate(self.parts)]
+        self._rows: list[tuple[Sequence[float | None], Sequence[int]]] = []
+        self._worst = 0
+        self._good: list[int] = []  # flags that were found to be good: mostly they are the same
 
     def take(self, t_ms: int, values: Sequence[float | None], flags: Sequence[int], worst: int) -> float | None:
         """Return the index, every ten minutes; None in between, and while no pollutant has its mean."""
-        sums, counts = self.sums, self.counts
-        for k, index in self.places:
-            value = values[index]
-            if flags[index] <= worst and value is not None:
-                sums[k] += value
-                counts[k] += 1
+        self._rows.append((values, flags))
+        self._worst = worst
         if t_ms < self.next_ms:
+            if len(self._rows) >= ROWS_AT_ONCE:
+                self._gather()
             return None
+        self._gather()
         self.next_ms = t_ms - t_ms % STEP_MS + STEP_MS
+        sums, counts = self.sums, self.counts
         for k, (_, _, bins, _) in enumerate(self.parts):
             bins.until(t_ms)
             bins.sum += sums[k]
             bins.count += counts[k]
             sums[k], counts[k] = 0.0, 0
         return self._index()
+
+    def _gather(self) -> None:
+        """Add up the rows: whole ones by columns, which is quick, the others value by value."""
+        whole: list[Sequence[float]] = []
+        for values, flags in self._rows:
+            if None not in values and (flags == self._good or self._is_good(flags)):
+                whole.append(values)  # type: ignore[arg-type]
+                continue
+            for k, (_, index, _, _) in enumerate(self.parts):
+                value = values[index]
+                if flags[index] <= self._worst and value is not None:
+                    self.sums[k] += value
+                    self.counts[k] += 1
+        self._rows.clear()
+        if whole:
+            columns = list(zip(*whole, strict=True))
+            for k, (_, index, _, _) in enumerate(self.parts):
+                self.sums[k] += sum(columns[index])
+                self.counts[k] += len(whole)
+
+    def _is_good(self, flags: Sequence[int]) -> bool:
+        if max(flags) > self._worst:
+            return False
+        self._good = list(flags)
+        return True
 
     def _index(self) -> float | None:
         best: tuple[int, str, float] | None = None
@@ -89,11 +117,13 @@ class Aqi:
 
     def dump(self) -> Any:
         """Return the bins of every pollutant."""
+        self._gather()
         kept = {quantity: bins.dump() for quantity, _, bins, _ in self.parts if bins.slot}
         return [self.next_ms, kept, self.sums, self.counts] if kept or any(self.counts) else None
 
     def load(self, state: Any) -> None:
         """Go on from a dump."""
+        self._rows.clear()
         self.next_ms, self.sums, self.counts = state[0], list(state[2]), list(state[3])
         for quantity, _, bins, _ in self.parts:
             if quantity in state[1]:
