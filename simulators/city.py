@@ -211,6 +211,9 @@ def _spot(streets: list[Line], way_m: float) -> tuple[Line, float]:
     return streets[-1], 1.0
 
 
+STAGED = ("water_level", "sluice_gate")
+
+
 def _node(row: Mapping[str, Any], district: str, gateway: str) -> Node:
     lon, lat = row["point"]
     return Node(
@@ -223,4 +226,5 @@ def _node(row: Mapping[str, Any], district: str, gateway: str) -> Node:
         lat=round(lat, 6),
         lon=round(lon, 6),
         gateway=gateway,
+        stages=row.get("stages", {}) if row["kind"] in STAGED else {},
     )
