@@ -62,10 +62,10 @@ def noise(scene: Scene) -> Values:
         + 1.2 * scene.wander("street", 1800)
         + 0.9 * scene.noise("l")
     )
-    if scene.happens("horn", 60, 0.01):
+    if scene.happens("horn", 60, 0.01 * traffic(scene)):
         level += 9.0
     level += 3.5 * math.log10(1 + scene.rain_rate_mm_h())
-    return {"noise_laeq_db": level, "noise_lamax_db": level + 7 + 6 * abs(scene.noise("max"))}
+    return {"noise_laeq_db": level, "noise_lamax_db": level + 7 + 2.5 * abs(scene.noise("max"))}
 
 
 def tunnel(scene: Scene) -> Values:
