@@ -67,7 +67,7 @@ def _source(name: str, columns: tuple[Column, ...], under: Profile) -> str:
     others += [f"c{i} <= x{i}" for i in counters]
     crossed = [f"not ({pair.contradiction.format(f'x{pair.left}', f'x{pair.right}')})" for pair in under.pairs]
     if steady:
-        timely = f"{under.nearest_ms} <= t_ms - newest_ms <= {_number(under.gap_ms)} and t_ms < latest_ms"
+        timely = "soonest < t_ms - newest_ms <= latest and t_ms < latest_ms"
     else:
         timely = f"{EARLIEST_MS} <= t_ms <= newest_ms"
     of_row = "".join(f"row[{i + 1}] / {10 ** columns[i].decimals}, " for i in places)
@@ -76,7 +76,7 @@ def _source(name: str, columns: tuple[Column, ...], under: Profile) -> str:
     fields = ",".join(f"{escape_key(columns[i].quantity)}={{x{i}}}" for i in places)
     text = [
         "    first, newest_ms = at, checks.t_ms",
-        "    last = checks.last" if steady else "",
+        "    last, (soonest, latest) = checks.last, checks.spacing" if steady else "",
         f"    {window} = checks.window or NOWHERE[:{2 * len(narrow)}]" if narrow else "",
         *(f"    c{i} = last[{i}]" for i in counters),
         "    try:",

@@ -98,11 +98,13 @@ class Checks:
     """The checks of one node. Times are epoch ms of event time, values in their units, before calibration.
 
     t_ms: the newest reading's time. calm: see above; calm_until_ms: from then on a rest may be a flat line.
+    spacing: while calm, the next reading comes more than the first and at most the second of these ms later.
     window: what the quick path keeps while calm lasts. node, boot: whose they are, and which of its starts was
     heard last, for the caller to use.
     """
 
     __slots__ = (
+        "_apart",
         "_started_ms",
         "_tracks",
         "boot",
@@ -113,6 +115,7 @@ class Checks:
         "prior",
         "profile",
         "since_ms",
+        "spacing",
         "t_ms",
         "window",
     )
@@ -132,6 +135,8 @@ class Checks:
         self.prior: tuple[float | None, ...] = ()
         self.since_ms: list[int] = []
         self.window: tuple[float, ...] = ()
+        self._apart = False
+        self.spacing: tuple[float, float] = self._spacing()
         self._tracks: list[Track | None] = [None] * len(self.profile.quantities)
         self._started_ms = _NEVER
 
@@ -155,7 +160,9 @@ class Checks:
     def dump(self) -> bytes:
         """Return the state, about 20 bytes a quantity."""
         known = self.t_ms != _NEVER
-        head = _HEAD.pack(_VERSION, _names(self.profile), self.t_ms, self._started_ms, self.boot, self.calm)
+        head = _HEAD.pack(
+            _VERSION, _names(self.profile), self.t_ms, self._started_ms, self.boot, self.calm | self._apart << 1
+        )
         if not known:
             return head
         if self.calm:
@@ -172,11 +179,13 @@ class Checks:
         count = len(self.profile.quantities)
         if len(data) < _HEAD.size:
             return False
-        version, names, t_ms, started_ms, boot, calm = _HEAD.unpack_from(data)
+        version, names, t_ms, started_ms, boot, mood = _HEAD.unpack_from(data)
+        calm = mood & 1
         body, row = data[_HEAD.size :], _CALM if calm else _ROUGH
         if version != _VERSION or names != _names(self.profile) or len(body) not in (0, row.size * count):
             return False
         self.t_ms, self._started_ms, self.boot = t_ms, started_ms, boot
+        self._apart = bool(mood & 2)
         if not body:
             return True
         if calm:
@@ -192,6 +201,7 @@ class Checks:
         """Return checks for another profile that know what these know of the quantities in both."""
         other = Checks(of, self.node)
         other.t_ms, other._started_ms, other.boot = self.t_ms, self._started_ms, self.boot
+        other._apart = self._apart
         self._spread()
         known = dict(zip(self.profile.quantities, self._tracks, strict=True))
         other._tracks = [known.get(name) for name in of.quantities]
@@ -213,7 +223,8 @@ class Checks:
         """Judge a reading that is newer than all before."""
         self._spread()
         gap_ms = t_ms - self.t_ms
-        if self.t_ms != _NEVER and gap_ms > self.profile.gap_ms:
+        was_apart, self._apart = self._apart, self.t_ms != _NEVER and gap_ms > self.profile.gap_ms
+        if self._apart and not was_apart:
             marks[:] = [found if found & NO_VALUE else found | _GAP for found in marks]
         if self.t_ms != _NEVER and gap_ms >= self.profile.off_after_ms:
             self._started_ms = t_ms
@@ -230,6 +241,11 @@ class Checks:
                 revised.append(Revision(at_ms, index, *meaning(changed)))
         self.t_ms = t_ms
         self._gather()
+
+    def _spacing(self) -> tuple[float, float]:
+        """Return how far off the next reading is expected. Who sends seldom all the time leaves no gaps."""
+        of = self.profile
+        return (of.gap_ms, inf) if self._apart else (of.nearest_ms - 1, of.gap_ms)
 
     def _spread(self) -> None:
         """Make a Track of each quantity out of the calm state."""
@@ -260,6 +276,7 @@ class Checks:
         self.calm_until_ms = _calm_until(self.since_ms, self.profile.limits)
         self._tracks = []
         self.window = ()
+        self.spacing = self._spacing()
         self.calm = True
 
 

@@ -49,7 +49,9 @@ def minutes(*levels: int | None, start: int = 0) -> list[list[int | None]]:
 
 wild = st.none() | st.integers(-(10**7), 10**7) | st.text(max_size=2) | st.floats()
 tame = st.integers(3000, 3010) | st.integers(2000, 4000) | st.sampled_from([-9_999_000, 3000, 9999, 20_000])
-times = st.integers(-2, 40).map(lambda n: n * PERIOD_MS // 2)
+times = st.integers(-2, 40).map(lambda n: n * PERIOD_MS // 2) | st.integers(0, 9).map(
+    lambda n: n * 4 * PERIOD_MS
+)
 two = st.tuples(times, tame, st.integers(360, 380) | tame).map(list)
 three = st.tuples(times, tame, tame, st.integers(0, 5) | tame).map(list)
 anything = st.lists(wild, max_size=4)

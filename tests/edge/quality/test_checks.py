@@ -67,6 +67,10 @@ def test_after_a_gap_the_past_is_not_evaluated() -> None:
     assert found({}, [1.0, 1.0], step_s=181) == ["", "gap"]
 
 
+def test_who_sends_seldom_all_the_time_leaves_no_gaps() -> None:
+    assert found({}, [1.0, 1.0, 1.0, 1.0], step_s=300) == ["", "gap", "", ""]
+
+
 def test_a_sensor_that_was_off_warms_up() -> None:
     assert found({"warm_up_s": 90, "off_after_s": 600, "gap_s": 900}, [1.0, 1.0], step_s=600) == ["", "warm_up"]
 
