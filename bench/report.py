@@ -195,6 +195,13 @@ def scaling(found: Found) -> str:
     return table(head, rows)
 
 
+def alerts(found: Found) -> str:
+    """Return how long it takes from a reading to the message about it."""
+    wanted = (("half of them within", "p50_ms"), ("99 % within", "p99_ms"), ("all within", "most_ms"))
+    rows = [[what, found.show("alerts", "City Neuron", key, " ms")] for what, key in wanted]
+    return table(("from sensed to message", ""), rows)
+
+
 def setting(found: Found) -> str:
     """Return machine and versions; each part says when and of which commit it was measured."""
     rows, seen = [], []
@@ -227,7 +234,7 @@ def chart(found: Found) -> str:
 
 def page(found: Found) -> str:
     """Return the whole page."""
-    blocks = (summary, throughput, memory, drain, scaling, setting)
+    blocks = (summary, throughput, memory, drain, scaling, alerts, setting)
     filled = {block.__name__: block(found) for block in blocks}
     head = "<!-- Written by `make bench`; the words are in bench/performance.template. -->\n"
     return head + Template(TEMPLATE.read_text(encoding="utf-8")).substitute(filled)
