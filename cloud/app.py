@@ -16,9 +16,11 @@ from cloud.config import CloudConfig
 from cloud.errors import CloudError, StoreUnavailable
 from cloud.live import Live
 from cloud.registry import Registry
+from cloud.rules import CityRules
 from cloud.services import Services, epoch_ms
 from cloud.stores import STORES
 from cloud.stores.protocol import Latest
+from edge.rules import load_rules
 
 WATCH_STATES_S = 5.0
 SHUTDOWN_S = 5.0
@@ -34,9 +36,18 @@ class Cloud:
 
     def __init__(self, config: CloudConfig, *, now_ms: Callable[[], int] = epoch_ms) -> None:
         self.config = config
-        registry, live = Registry(config.registry_url), Live()
+        registry, live, board = Registry(config.registry_url), Live(), Board()
         desk, self.sender = build_alerts(
             config.alerts, config.timezone, registry, now_ms=now_ms, show=live.alerts
+        )
+        polled = config.store.kind != "embedded"
+        city_rules = CityRules(
+            load_rules(config.alerts.rules_files),
+            desk,
+            registry,
+            board,
+            now_ms=now_ms,
+            delay_s=config.store.poll_s if polled else 0.0,
         )
         self.services = Services(
             name_en=config.name_en,
@@ -45,9 +56,10 @@ class Cloud:
             timezone=config.timezone,
             registry=registry,
             store=STORES[config.store.kind](config),
-            board=Board(),
+            board=board,
             live=live,
             alerts=desk,
+            city_rules=city_rules,
             now_ms=now_ms,
         )
         self.port = config.port
@@ -68,8 +80,10 @@ class Cloud:
             await self.sender.open()
             await services.store.open()
             await self._load_board()
+            await services.city_rules.open()
             await self._serve(started)
         finally:
+            await services.city_rules.close()
             await services.store.close()
             await services.registry.close()
 
@@ -85,6 +99,7 @@ class Cloud:
                 tasks.create_task(self._watch_states(), name="states")
                 tasks.create_task(self.services.alerts.run(), name="alerts")
                 tasks.create_task(self.sender.run(), name="sender")
+                tasks.create_task(self.services.city_rules.run(), name="city rules")
                 if self.services.store.kind != "embedded":
                     tasks.create_task(self._poll(), name="poll")
                 if started is not None:
@@ -114,8 +129,11 @@ class Cloud:
                 found = await self._newest()
             except StoreUnavailable as error:
                 _log.warning("no news: %s", error)
+                self.services.city_rules.deaf()
                 continue
-            self.services.live.readings(self.services.board.offer(found))
+            news = self.services.board.offer(found)
+            self.services.live.readings(news)
+            await self.services.city_rules.take(news)
 
     async def _watch_states(self) -> None:
         """Tell the pages which nodes changed their state, by a reading or by the passing of time."""

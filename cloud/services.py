@@ -10,6 +10,7 @@ from cloud.alerts.desk import Desk
 from cloud.board import Board
 from cloud.live import Live
 from cloud.registry import Registry
+from cloud.rules import CityRules
 from cloud.state import node_state
 from cloud.stores.protocol import Store
 from edge.model.kinds import KINDS
@@ -36,6 +37,7 @@ class Services:
     board: Board
     live: Live
     alerts: Desk
+    city_rules: CityRules
     now_ms: Callable[[], int] = epoch_ms
     writes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WRITES_AT_ONCE))
 

@@ -42,6 +42,7 @@ async def _write(call: Call) -> web.Response:
         code = {422: "unprocessable entity", 507: "insufficient storage"}.get(status, "unavailable")
         return _refused(status, code, str(error))
     call.services.live.readings(call.services.board.offer_points(points))
+    await call.services.city_rules.take_points(points)
     return web.Response(status=204)
 
 

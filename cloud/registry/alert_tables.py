@@ -84,3 +84,12 @@ class OutboxRow(Base):
     digest: Mapped[int | None]
     done_ms: Mapped[int | None] = mapped_column(BigInteger)
     trouble: Mapped[str] = mapped_column(default="")
+
+
+class WatchRow(Base):
+    """What the rules of the city know of a node, and what they found that the desk may not have yet."""
+
+    __tablename__ = "watch"
+
+    node: Mapped[str] = mapped_column(String(32), primary_key=True)
+    state: Mapped[dict[str, object]] = mapped_column(JSON)

@@ -10,7 +10,7 @@ from typing import cast
 from sqlalchemy import Connection, Engine, Table, insert, inspect, text
 
 from cloud.errors import CloudError
-from cloud.registry.alert_tables import AlertRow, AlertStepRow, MaintenanceRow, OutboxRow
+from cloud.registry.alert_tables import AlertRow, AlertStepRow, MaintenanceRow, OutboxRow, WatchRow
 from cloud.registry.models import Base, VersionRow
 
 Migration = Callable[[Connection], None]
@@ -61,4 +61,8 @@ def _alerts(connection: Connection) -> None:
     Base.metadata.create_all(connection, [cast(Table, row.__table__) for row in rows])
 
 
-MIGRATIONS: tuple[Migration, ...] = (_stages, _alerts)
+def _watches(connection: Connection) -> None:
+    Base.metadata.create_all(connection, [cast(Table, WatchRow.__table__)])
+
+
+MIGRATIONS: tuple[Migration, ...] = (_stages, _alerts, _watches)
