@@ -41,6 +41,7 @@ class AlertsConfig:
     local_after_s: float = 120.0
     local_from: Literal["blue", "yellow", "orange", "red"] = "yellow"
     timezone: str = "Asia/Shanghai"
+    url: str = ""
     retry_s: float = 2.0
 
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from edge.channels import Channel, ChannelError, Message, load_channels
 from edge.channels.compose import Style, compose_alert, compose_digest, compose_resolved
 from edge.channels.sentence import Subject
-from edge.model.alert import Episode
+from edge.model.alert import Episode, Level
 from edge.model.node import Node
 from edge.rules import Rule
 from gateway.herald import AlertsConfig
@@ -27,7 +27,9 @@ def local_channels(
     if config.channels_file is None:
         return []
     zone = ZoneInfo(config.timezone)
-    return [Local(channel, rules, find, zone, now) for channel in load_channels(config.channels_file)]
+    return [
+        Local(channel, rules, find, zone, now, config.url) for channel in load_channels(config.channels_file)
+    ]
 
 
 class Local:
@@ -40,8 +42,10 @@ class Local:
         find: Callable[[str], Node | None],
         zone: tzinfo,
         now: Callable[[], float],
+        url: str = "",
     ) -> None:
         self._channel = channel
+        self._url = url.rstrip("/")
         self._limiter = channel.limiter()
         self._rules = {rule.name: rule for rule in rules}
         self._find = find
@@ -77,7 +81,15 @@ class Local:
         ]
         now_ms = round(self._now() * 1000)
         if len(rows) > 1:
-            return compose_digest(rows, self._style, now_ms=now_ms)
+            return compose_digest(
+                rows, self._style, now_ms=now_ms, url=self._url and f"{self._url}/#panel=alerts"
+            )
         ((episode, subject),) = rows
-        compose = compose_alert if episode.is_open else compose_resolved
-        return compose(episode, subject, self._style, now_ms=now_ms)
+        key = "/".join(map(str, episode.key))
+        url = self._url and f"{self._url}/#alert={key}"
+        if not episode.is_open:
+            return compose_resolved(episode, subject, self._style, now_ms=now_ms, url=url)
+        before = [Level.of(told.level) for told in episode.told if told.channel == self.name]
+        return compose_alert(
+            episode, subject, self._style, now_ms=now_ms, url=url, risen_from=max(before, default=None)
+        )
