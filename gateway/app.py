@@ -184,7 +184,7 @@ class Gateway:
     async def _ask_again(self) -> None:
         while True:
             await asyncio.sleep(1.0)
-            self.committer.acknowledge(self.committer.gaps(), self.source)
+            self.committer.acks.acknowledge(self.committer.acks.gaps(), self.source)
             try:
                 if spoilt := self.journal.spoilt():
                     log.error("%d blocks were damaged on the disk: awaited again from the nodes", len(spoilt))

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
 import cbor2
@@ -15,21 +15,20 @@ import cbor2
 from edge.model.alert import Episode, Told
 from edge.model.errors import CityError, IdentityError, SeriesError, WireError
 from edge.model.quality import Clock
-from edge.protocol.topics import Leaf, parse_topic, topic
+from edge.protocol.topics import Leaf, parse_topic
 from edge.protocol.wire import (
-    Ack,
     Birth,
     Column,
     Pack,
     decode_birth,
     decode_death,
     decode_pack,
-    encode_ack,
     encode_birth,
     encode_pack,
 )
 from edge.rules import Watch
 from gateway import quarantine
+from gateway.acknowledge import Acknowledger
 from gateway.arrival import Arrival, Source
 from gateway.block import Block, Kept, Quarantined
 from gateway.episodes import Episodes
@@ -46,9 +45,6 @@ log = logging.getLogger(__name__)
 QUALITY = "quality"
 CLOCK_QC = {Clock.SYNCED: 0, Clock.ESTIMATED: 3, Clock.UNKNOWN: 2}
 NOBODY = "-"  # the account of messages whose topic names no node
-ASK_AFTER_S = 3.0
-ASK_AT_LEAST_EVERY_S = 600.0
-ASK_AT_MOST = 64
 MOST_STRANGERS = 20_000
 WATCHED_A_TICK = 2_000
 
@@ -77,7 +73,7 @@ class Committer:
         self._births: dict[tuple[str, int], Birth] = {}
         self._columns: dict[tuple[Column, ...], tuple[Column, ...]] = {}
         self._intakes: dict[tuple[str, int], Intake] = {}
-        self._asking: dict[StreamKey, tuple[float, float]] = {}  # when to ask (again), and the wait before
+        self.acks = Acknowledger(ledger, now)
         self.lock = asyncio.Lock()
         self.alive: dict[str, int] = {}
         self.identities = Identities()
@@ -98,7 +94,7 @@ class Committer:
             change, heard = self._digest(batch)
             await self._commit(change)
         source.settle(batch)
-        self.acknowledge(heard, source)
+        self.acks.acknowledge(heard, source)
 
     async def retake(self, most: int) -> int:
         """Try marked entries of quarantine again, oldest first; return how many that were.
@@ -208,32 +204,6 @@ class Committer:
             end = pack.seq0 + len(pack.rows)
             self._readings(entry.node, pack, pack.seq0, end, arrival, change, live=False)
 
-    def acknowledge(self, streams: Iterable[StreamKey], source: Source) -> None:
-        """Tell nodes up to where their readings are safe here, and which are wanted again."""
-        now_s = self._now()
-        for key in streams:
-            stream = self._ledger.streams[key]
-            holes = stream.awaited()
-            if holes:
-                ack = Ack(key[1], holes[0][0], self._wanted(key, holes, now_s))
-            else:
-                self._asking.pop(key, None)
-                ack = Ack(key[1], max(stream.top, stream.floor))
-            source.send(topic(key[0], Leaf.ACK), encode_ack(ack))
-
-    def gaps(self) -> list[StreamKey]:
-        """Return the streams with a gap that has lasted long enough to be asked for (again)."""
-        now_s = self._now()
-        return [key for key, (due_s, _) in self._asking.items() if now_s >= due_s]
-
-    def _wanted(self, key: StreamKey, holes: list[Span], now_s: float) -> tuple[tuple[int, int], ...]:
-        """Return the ranges to ask for: not at once, since packs overtake one another, and ever less often."""
-        due_s, wait_s = self._asking.setdefault(key, (now_s + ASK_AFTER_S, ASK_AFTER_S))
-        if now_s < due_s:
-            return ()
-        self._asking[key] = (now_s + wait_s, min(wait_s * 2, ASK_AT_LEAST_EVERY_S))
-        return tuple((first, end - 1) for first, end in holes[:ASK_AT_MOST])
-
     def _digest(self, batch: list[Arrival]) -> tuple[Change, dict[StreamKey, None]]:
         change = Change(oldest_ms=batch[0].time_ms)
         heard: dict[StreamKey, None] = {}
@@ -342,7 +312,7 @@ class Committer:
             change.quarantined.append(_part(arrival, node, pack, first, end, reason, detail))
             return
         watch = intake.watch
-        seen: list[Seen] | None = None if watch is None and node not in self._watchers.wanted else []
+        seen: list[Seen] | None = None if watch is None and node not in self._watchers.peers.wanted else []
         lines, bad = intake.read(pack, first, end, arrival.time_ms, seen)
         if seen:
             is_late = not live or arrival.time_ms - pack.t0_ms > intake.live_ms
@@ -363,7 +333,7 @@ class Committer:
         self, node: str, pack: Pack, watch: Watch | None, seen: list[Seen], now_ms: int, *, late: bool
     ) -> None:
         """Let rules look at readings, as their lines have them."""
-        if node in self._watchers.wanted:
+        if node in self._watchers.peers.wanted:
             names = [column.quantity for column in self._births[node, pack.schema].columns]
             for t_ms, values, flags, _ in seen:
                 self._watchers.offer(node, names, t_ms, values, flags)

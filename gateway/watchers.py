@@ -8,28 +8,22 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from edge.model.alert import Episode
 from edge.model.node import Node
 from edge.model.quality import Flag
-from edge.rules import Rule, Watch, rules_of
+from edge.rules import Memory, Rule, Watch, rules_of
 
 log = logging.getLogger(__name__)
 
 PART = "rules"
 TICKED_AT_ONCE = 5_000
-KEPT_VALUES = 512
-"""Values kept of a quantity that a rule of another node asks for; at one a minute more than eight hours."""
 
 
 class Watchers:
-    """A watch a node; what they ask of one another (`Peers`); their states for the commit.
-
-    wanted: nodes of which rules of others ask something, and what.
-    """
+    """A watch a node; what they ask of one another; their states for the commit."""
 
     def __init__(self, rules: Sequence[Rule], states: Mapping[str, bytes] | None = None) -> None:
         self._rules = rules
@@ -37,8 +31,7 @@ class Watchers:
         self._watches: dict[str, tuple[tuple[str, ...], Watch]] = {}
         self._touched: dict[str, None] = {}
         self._turn: list[str] = []
-        self.wanted: dict[str, tuple[str, ...]] = {}
-        self._values: dict[tuple[str, str], deque[tuple[int, float]]] = {}
+        self.peers = Memory()
 
     def watch(self, node: Node, quantities: tuple[str, ...], period_s: float) -> Watch | None:
         """Return the node's watch for readings of these quantities, None where no rule covers it."""
@@ -46,7 +39,7 @@ class Watchers:
         if known is not None and known[0] == quantities and known[1].node == node:
             return known[1]
         state = known[1].dump() if known is not None else self._stored(node.id)
-        watch = Watch(node, quantities, rules_of(self._rules, node), self, period_s=period_s)
+        watch = Watch(node, quantities, rules_of(self._rules, node), self.peers, period_s=period_s)
         if watch.empty:
             self._watches.pop(node.id, None)
             return None
@@ -104,8 +97,6 @@ class Watchers:
                 known[1].changed = True
                 self._touched[node] = None
 
-    # what nodes ask of one another (edge.rules.Peers): kept from when it was first asked for
-
     def offer(
         self,
         node: str,
@@ -114,30 +105,13 @@ class Watchers:
         values: Sequence[float | None],
         flags: Sequence[int],
     ) -> None:
-        """Note a reading of a node in `wanted`, without the values that did not pass their checks."""
-        for quantity in self.wanted[node]:
-            if quantity not in quantities:
-                continue
-            index, kept = quantities.index(quantity), self._values[node, quantity]
-            value = values[index]
-            if value is not None and flags[index] <= Flag.NOT_EVALUATED and (not kept or t_ms > kept[-1][0]):
-                kept.append((t_ms, value))
-
-    def latest(self, node: str, quantity: str) -> tuple[int, float] | None:
-        """Return time (ms) and value of a node's newest reading."""
-        values = self._ask(node, quantity)
-        return values[-1] if values else None
-
-    def series(self, node: str, quantity: str, since_ms: int) -> Sequence[tuple[int, float]]:
-        """Return a node's values from a time on, the oldest first."""
-        return [row for row in self._ask(node, quantity) if row[0] >= since_ms]
-
-    def _ask(self, node: str, quantity: str) -> deque[tuple[int, float]]:
-        kept = self._values.get((node, quantity))
-        if kept is None:
-            kept = self._values[node, quantity] = deque(maxlen=KEPT_VALUES)
-            self.wanted[node] = (*self.wanted.get(node, ()), quantity)
-        return kept
+        """Note a reading of a node in `peers.wanted`, without the values that did not pass their checks."""
+        for quantity in self.peers.wanted[node]:
+            if quantity in quantities:
+                index = quantities.index(quantity)
+                value = values[index]
+                if value is not None and flags[index] <= Flag.NOT_EVALUATED:
+                    self.peers.note(node, quantity, t_ms, value)
 
     def _stored(self, node: str) -> dict[str, Any]:
         try:

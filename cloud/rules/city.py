@@ -21,7 +21,6 @@ from cloud.board import Board
 from cloud.errors import CloudError
 from cloud.registry import Registry
 from cloud.registry.alert_tables import WatchRow
-from cloud.rules.neighbours import Neighbours, number
 from cloud.stores.protocol import Latest, latest_of
 from edge.model.alert import Episode
 from edge.model.kinds import KINDS
@@ -29,7 +28,7 @@ from edge.model.node import Node
 from edge.model.quality import Flag
 from edge.model.quantities import QUANTITIES
 from edge.protocol.lines import Point
-from edge.rules import Rule, Scope, Watch, rules_of
+from edge.rules import Memory, Rule, Scope, Watch, rules_of
 
 TICK_S = 5.0
 LIVE_PERIODS = 3
@@ -61,7 +60,7 @@ class CityRules:
         self._rules = tuple(rule for rule in rules if rule.scope is Scope.CITY and rule.name != LOST)
         self._desk, self._registry, self._board = desk, registry, board
         self._now_ms, self._delay_s = now_ms, delay_s
-        self._neighbours = Neighbours(board)
+        self._peers = Memory(self._on_board)
         self._bound: dict[str, tuple[Node, tuple[str, ...], Watch | None]] = {}
         self._stored: dict[str, dict[str, Any]] = {}
         self._touched: dict[str, None] = {}
@@ -129,7 +128,7 @@ class CityRules:
         now_ms = self._now_ms()
         for reading in sorted(readings, key=lambda reading: reading.time_ns):
             watch = self._watch(reading)
-            asked = reading.node in self._neighbours.wanted
+            asked = reading.node in self._peers.wanted
             if watch is None and not asked:
                 continue
             if watch is not None and heard:
@@ -137,13 +136,25 @@ class CityRules:
             if reading.time_ms > now_ms + AHEAD_MS:
                 continue
             if asked:
-                self._neighbours.offer(reading)
+                self._offer(reading)
             if watch is not None:
                 self._judge(reading, watch, now_ms)
 
+    def _offer(self, reading: Latest) -> None:
+        for quantity in self._peers.wanted[reading.node]:
+            value = _good(reading, quantity)
+            if value is not None:
+                self._peers.note(reading.node, quantity, reading.time_ms, value)
+
+    def _on_board(self, node: str, quantity: str) -> tuple[int, float] | None:
+        """Return what the board knows of a quantity before the first question."""
+        known = self._board.of(node)
+        value = _good(known, quantity) if known is not None else None
+        return None if known is None or value is None else (known.time_ms, value)
+
     def _judge(self, reading: Latest, watch: Watch, now_ms: int) -> None:
         quantities = self._bound[reading.node][1]
-        values = [number(reading, quantity) for quantity in quantities]
+        values = [_number(reading, quantity) for quantity in quantities]
         flags = [reading.qc.get(quantity, Flag.PASS) for quantity in quantities]
         live_s = self._delay_s + max(LIVE_AT_LEAST_S, LIVE_PERIODS * _period_s(watch.node))
         late = now_ms - reading.time_ms > 1_000 * live_s
@@ -158,7 +169,7 @@ class CityRules:
     def _concerns(self, node: str) -> bool:
         """Whether readings of a node may matter here."""
         bound = self._bound.get(node)
-        return bound is None or bound[2] is not None or node in self._neighbours.wanted
+        return bound is None or bound[2] is not None or node in self._peers.wanted
 
     def _watch(self, reading: Latest) -> Watch | None:
         """Return the watch of a reading's node, None where no rule covers it."""
@@ -187,7 +198,7 @@ class CityRules:
         kind = KINDS.get(node.kind)
         known = before[1] if before is not None else tuple(stored.get("quantities", ()))
         quantities = tuple(dict.fromkeys((*known, *(kind.quantities if kind else ()), *quantities)))
-        watch = Watch(node, quantities, rules_of(self._rules, node, Scope.CITY), self._neighbours)
+        watch = Watch(node, quantities, rules_of(self._rules, node, Scope.CITY), self._peers)
         if watch.empty:
             self._bound[node.id] = (node, quantities, None)
             return None
@@ -269,3 +280,15 @@ def _readings(points: Iterable[Point], concerns: Callable[[str], bool]) -> list[
             _, fields = found.setdefault((node, point.time_ns), (point.measurement, {}))
             fields.update(point.fields)
     return [latest_of(node, kind, time_ns, fields) for (node, time_ns), (kind, fields) in found.items()]
+
+
+def _number(reading: Latest, quantity: str) -> float | None:
+    """Return a value of a reading; None where it has none, or one that is no number."""
+    value = reading.values.get(quantity)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _good(reading: Latest, quantity: str) -> float | None:
+    """Return a value that passed its checks."""
+    good = reading.qc.get(quantity, Flag.PASS) <= Flag.NOT_EVALUATED
+    return _number(reading, quantity) if good else None

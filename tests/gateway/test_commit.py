@@ -225,21 +225,21 @@ async def test_a_gap_is_asked_for_again_in_exact_ranges_but_not_at_once(tmp_path
         birth(), data("ys-07", 0, [0, 1, 2]), data("ys-07", 4, [0, 1, 2]), data("ys-07", 9, [0, 1, 2])
     )
     assert rig.source.sent[-1] == ("ys-07", Ack(1, 1))
-    assert rig.committer.gaps() == []
+    assert rig.committer.acks.gaps() == []
     rig.now_s += 3
-    rig.committer.acknowledge(rig.committer.gaps(), rig.source)
+    rig.committer.acks.acknowledge(rig.committer.acks.gaps(), rig.source)
     assert rig.source.sent[-1] == ("ys-07", Ack(1, 1, ((1, 3), (5, 8))))
-    assert rig.committer.gaps() == []
+    assert rig.committer.acks.gaps() == []
     asked = []
     for _ in range(100):  # a node that stays away is asked ever less often
         rig.now_s += 1
-        asked += rig.committer.gaps()
-        rig.committer.acknowledge(rig.committer.gaps(), rig.source)
+        asked += rig.committer.acks.gaps()
+        rig.committer.acks.acknowledge(rig.committer.acks.gaps(), rig.source)
     assert 3 <= len(asked) <= 6
     await rig.take(data("ys-07", 1, *[[i, 1, 2] for i in range(8)]))
     assert rig.source.sent[-1] == ("ys-07", Ack(1, 10))
     rig.now_s += 60
-    assert rig.committer.gaps() == []
+    assert rig.committer.acks.gaps() == []
 
 
 async def test_what_a_node_no_longer_has_is_missing_not_awaited(tmp_path: Path) -> None:
