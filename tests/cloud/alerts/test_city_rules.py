@@ -42,6 +42,13 @@ quantity = "silence_s"
 scope = "city"
 levels.red = 300
 """
+HIGH = """
+[rule.key_station_high]
+nodes = ["upper"]
+quantity = "level_m"
+scope = "city"
+levels.red = 2
+"""
 MINUTE_MS = 60_000
 
 
@@ -275,7 +282,9 @@ async def test_without_rules_of_the_city_nothing_is_done_or_kept(alerts: CityAle
     assert await river.states() == 0
 
 
-async def test_the_state_of_a_calm_city_is_not_written(river: TwoGateways) -> None:
+async def test_the_state_of_a_calm_city_is_not_written(alerts: CityAlerts) -> None:
+    river = TwoGateways(alerts, read_rules(HIGH))
+    await river.start()
     for _ in range(5):
         await river.minute(1.0)
         await river.city.tick()
