@@ -6,5 +6,6 @@ from edge.rules.rule import Rule, Scope, rules_of
 from edge.rules.watch import Watch
 
 __all__ = [
-    "Alone", "Memory", "Peers", "Rule", "Scope", "Watch", "default_text", "load_rules", "read_rules", "rules_of",
+    "Alone", "Memory", "Peers", "Rule", "Scope", "Watch",
+    "default_text", "load_rules", "read_rules", "rules_of",
 ]  # fmt: skip

@@ -40,8 +40,8 @@ Begin = Callable[[str, str], tuple[int, float] | None]
 class Memory:
     """Peers whose values are remembered from when a rule first asked for them.
 
-    wanted: the nodes that are asked for, and which of their quantities. begin: gives what is known of a quantity
-    at the first question.
+    wanted: the nodes that are asked for, and which of their quantities. begin: gives what is known of a
+    quantity at the first question.
     """
 
     def __init__(
