@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import statistics
@@ -115,6 +116,8 @@ class Gateway:
                     started.set()
         finally:
             self._stopping.set()
+            with contextlib.suppress(CityError):  # the disk is full, or damaged: what was written must do
+                await self.committer.save()
             await self.sink.close()
             for channel in self.local:
                 await channel.close()

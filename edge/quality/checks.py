@@ -22,7 +22,6 @@ from edge.quality.track import NO_VALUE, Track, alone, judge
 
 _WARM_UP, _GAP = suspect("warm_up"), unsure("gap")
 _HEAD = struct.Struct("<BIqqqB")
-_CALM = struct.Struct("<ddI")
 _ROUGH = struct.Struct("<ddddIIIIII")
 _VERSION = 1
 _LONGEST_MS = 2**32 - 1
@@ -56,10 +55,21 @@ class Profile:
 
     nearest_ms: how far apart two readings must be for `steps` to hold: half a period. gap_ms: how far apart
     they may be before it is a gap. steps: how far each value may move from one reading to the next such that no
-    test in time looks up. pairs: the checks between quantities.
+    test in time looks up. pairs: the checks between quantities. names, calm_state: how states are written.
     """
 
-    __slots__ = ("gap_ms", "limits", "nearest_ms", "off_after_ms", "pairs", "period_s", "quantities", "steps")
+    __slots__ = (
+        "calm_state",
+        "gap_ms",
+        "limits",
+        "names",
+        "nearest_ms",
+        "off_after_ms",
+        "pairs",
+        "period_s",
+        "quantities",
+        "steps",
+    )
 
     def __init__(
         self, quantities: Sequence[str], limits: Sequence[Limits], period_s: float | None = None
@@ -76,6 +86,9 @@ class Profile:
             (limit.off_after_s * 1000 for limit in limits if limit.off_after_s is not None), default=inf
         )
         self.steps = tuple(_step(limit, self.nearest_ms) for limit in limits)
+        count = len(self.quantities)
+        self.names = crc32(",".join(self.quantities).encode())
+        self.calm_state = struct.Struct(f"{_HEAD.format}{count}d{count}d{count}q")
 
 
 def _step(limit: Limits, nearest_ms: int) -> float:
@@ -158,20 +171,21 @@ class Checks:
         )
 
     def dump(self) -> bytes:
-        """Return the state, about 20 bytes a quantity."""
-        known = self.t_ms != _NEVER
-        head = _HEAD.pack(
-            _VERSION, _names(self.profile), self.t_ms, self._started_ms, self.boot, self.calm | self._apart << 1
+        """Return the state, about 25 bytes a quantity."""
+        head = (
+            _VERSION,
+            self.profile.names,
+            self.t_ms,
+            self._started_ms,
+            self.boot,
+            self.calm | self._apart << 1,
         )
-        if not known:
-            return head
-        if self.calm:
-            rows = zip(self.last, self.prior, self.since_ms, strict=True)
-            return head + b"".join(
-                _CALM.pack(last, nan if prior is None else prior, min(self.t_ms - since_ms, _LONGEST_MS))
-                for last, prior, since_ms in rows
-            )
-        return head + b"".join(_track_bytes(track, self.t_ms) for track in self._tracks)
+        if self.calm:  # nearly always: once a node and commit
+            prior = self.prior if None not in self.prior else [nan if x is None else x for x in self.prior]
+            return self.profile.calm_state.pack(*head, *self.last, *prior, *self.since_ms)
+        if self.t_ms == _NEVER:
+            return _HEAD.pack(*head)
+        return _HEAD.pack(*head) + b"".join(_track_bytes(track, self.t_ms) for track in self._tracks)
 
     def load(self, data: bytes) -> bool:
         """Take up a state; tell whether it was one of these quantities. Else the past is forgotten."""
@@ -181,20 +195,23 @@ class Checks:
             return False
         version, names, t_ms, started_ms, boot, mood = _HEAD.unpack_from(data)
         calm = mood & 1
-        body, row = data[_HEAD.size :], _CALM if calm else _ROUGH
-        if version != _VERSION or names != _names(self.profile) or len(body) not in (0, row.size * count):
+        body = data[_HEAD.size :]
+        size = self.profile.calm_state.size - _HEAD.size if calm else _ROUGH.size * count
+        if version != _VERSION or names != self.profile.names or len(body) not in (0, size):
             return False
         self.t_ms, self._started_ms, self.boot = t_ms, started_ms, boot
         self._apart = bool(mood & 2)
         if not body:
             return True
         if calm:
-            for index, (last, prior, flat_ms) in enumerate(row.iter_unpack(body)):
+            said = self.profile.calm_state.unpack(data)[-3 * count :]
+            for index in range(count):
+                last, prior, since_ms = said[index::count]
                 before = None if isnan(prior) else prior
-                self._tracks[index] = Track(last, t_ms, before, last, t_ms - flat_ms, last, t_ms)
+                self._tracks[index] = Track(last, t_ms, before, last, since_ms, last, t_ms)
             self._gather()
         else:
-            self._tracks = [_track_from(fields, t_ms) for fields in row.iter_unpack(body)]
+            self._tracks = [_track_from(fields, t_ms) for fields in _ROUGH.iter_unpack(body)]
         return True
 
     def under(self, of: Profile) -> Checks:
@@ -299,10 +316,6 @@ def _calm_until(since_ms: Sequence[int], limits: Sequence[Limits]) -> int:
             if after_s is not None:
                 found = min(found, since + int(after_s * 1000))
     return found
-
-
-def _names(of: Profile) -> int:
-    return crc32(",".join(of.quantities).encode())
 
 
 def _track_bytes(track: Track | None, t_ms: int) -> bytes:

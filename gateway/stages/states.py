@@ -1,7 +1,7 @@
 """What the quality checks know of every node: taken up at the start, written with each commit, undone with it.
 
 states.load(rows)       once, with what the journal holds: (node, bytes)
-states.dirty()          within a commit: (node, bytes) of every node that it touched, to be written with it
+states.dirty()          within a commit: (node, bytes) of the nodes that it touched, to be written with it
 states.settle()         after the commit
 states.rollback()       when it failed: the same readings will be taken again
 """
@@ -10,8 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from edge.quality import NO_OVERRIDES, Checks, Overrides, Profile, profile
+
+SAVE_MS = 60_000
+"""While all is calm a node's state is written once in so long (event time) and at the end, else every time."""
+
+
+class _Written(NamedTuple):
+    """What the disk has of a node."""
+
+    t_ms: int
+    calm: bool
+    boot: int
 
 
 class QualityStates:
@@ -23,6 +35,7 @@ class QualityStates:
         self._nodes: dict[str, Checks] = {}
         self._saved: dict[str, bytes] = {}
         self._to_save: list[tuple[str, bytes]] = []
+        self._written: dict[str, _Written] = {}
         self.touched: set[Checks] = set()
 
     def load(self, rows: Iterable[tuple[str, bytes]]) -> None:
@@ -43,15 +56,25 @@ class QualityStates:
         return known
 
     def dirty(self) -> list[tuple[str, bytes]]:
-        """Return the state of every node that was touched since the last commit."""
+        """Return the states that are to be written now."""
         self._to_save = [
-            (checks.node, checks.dump()) for checks in self.touched if self._nodes.get(checks.node) is checks
+            (checks.node, checks.dump())
+            for checks in self.touched
+            if self._nodes.get(checks.node) is checks and not self._is_fresh(checks)
         ]
         return self._to_save
 
+    def all(self) -> None:
+        """Let the next commit write the state of every node as it is."""
+        self._written.clear()
+        self.touched.update(self._nodes.values())
+
     def settle(self) -> None:
         """What `dirty` returned is on the disk."""
-        self._saved.update(self._to_save)
+        for node, state in self._to_save:
+            checks = self._nodes[node]
+            self._saved[node] = state
+            self._written[node] = _Written(checks.t_ms, checks.calm, checks.boot)
         self._to_save = []
         self.touched.clear()
 
@@ -61,6 +84,17 @@ class QualityStates:
             checks.load(self._saved.get(checks.node, b""))
         self._to_save = []
         self.touched.clear()
+
+    def _is_fresh(self, checks: Checks) -> bool:
+        """Whether what the disk has of a calm node says nearly the same."""
+        written = self._written.get(checks.node)
+        return (
+            written is not None
+            and checks.calm
+            and written.calm
+            and checks.boot == written.boot
+            and checks.t_ms - written.t_ms < SAVE_MS
+        )
 
     def _profile(self, node: str, quantities: tuple[str, ...], period_s: float) -> Profile:
         key = (node if node in self._overrides.nodes else "", quantities, period_s)

@@ -178,3 +178,28 @@ def test_another_schema_of_a_node_goes_on_from_what_is_known_of_it() -> None:
     intake(states).read(pack(minutes(3000, 3001)), 0, 2, NOW_MS)
     (line,), _ = intake(states, COLUMNS[:1]).read(pack([[2 * PERIOD_MS, 9000]], seq=2), 2, 3, NOW_MS)
     assert fields(line)["level_m_qc"] == "3i"
+
+
+def test_the_state_of_a_calm_node_is_written_once_a_minute_and_all_states_at_the_end() -> None:
+    states = QualityStates()
+    checks = states.of("n-1", ["ph"], 1.0)
+    written = []
+    for second in range(150):
+        checks.take(NOW_MS + second * 1_000, [7.0 + second % 2 / 100])
+        states.touched.add(checks)
+        written.append(len(states.dirty()))
+        states.settle()
+    assert sum(written[3:]) == 2
+    states.all()
+    assert [node for node, _ in states.dirty()] == ["n-1"]
+
+
+def test_the_state_of_a_node_in_doubt_is_written_every_time() -> None:
+    states = QualityStates()
+    checks = states.of("n-1", ["ph"], 1.0)
+    for second, value in enumerate([7.0, 7.01, 7.0, 13.9, 7.0]):
+        checks.take(NOW_MS + second * 1_000, [value])
+        states.touched.add(checks)
+        last = len(states.dirty())
+        states.settle()
+    assert last == 1
