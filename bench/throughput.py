@@ -38,19 +38,23 @@ class Size:
     rounds_30: int
 
 
+WARM_ROUNDS = 4
 FULL = Size(nodes=NODES, rounds_1=18, rounds_30=5)
 QUICK = Size(nodes=NODES, rounds_1=12, rounds_30=3)
 
 
 def courses(size: Size, rows: int, form: str = "native") -> tuple[Course, Course]:
-    """Return the warm-up of one round and the course that is timed."""
+    """Return the warm-up, after which every node is known with its past, and the course that is timed."""
     fleet = Fleet(count=size.nodes)
     start_ms = int(time.time() - 86_400) * 1000
     rounds = size.rounds_30 if rows == 30 else size.rounds_1
     if form == "value":
         rounds = max(1, rounds // len(COLUMNS))
-    timed = Course(fleet=fleet, rounds=rounds, rows=rows, start_ms=start_ms + rows * 1000, seq0=rows, form=form)
-    return Course(fleet=fleet, rounds=1, rows=rows, start_ms=start_ms, form=form), timed
+    after = WARM_ROUNDS * rows
+    timed = Course(
+        fleet=fleet, rounds=rounds, rows=rows, start_ms=start_ms + after * 1000, seq0=after, form=form
+    )
+    return Course(fleet=fleet, rounds=WARM_ROUNDS, rows=rows, start_ms=start_ms, form=form), timed
 
 
 def figures(course: Course, wall_s: float) -> Run:

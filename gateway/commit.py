@@ -346,7 +346,7 @@ class Committer:
         if watch is None:
             return
         watch.heard(now_ms, CLOCK_QC[pack.clock])
-        if not late and len(seen) > 1:
+        if len(seen) > 1:
             times_ms, values, flags, are_late = zip(*seen, strict=True)
             if not any(are_late) and watch.passes(times_ms, values, flags):
                 return
