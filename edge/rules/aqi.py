@@ -6,6 +6,7 @@ the last 8 hours, each against its row of the standard's table 1.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any
@@ -30,15 +31,28 @@ STEP_MS = 600_000  # the index is drawn up this often
 ROWS_AT_ONCE = 64
 
 
+def _pieces(points: Sequence[float]) -> list[tuple[float, float]]:
+    """Return the straight lines between a row's points: sub-index = first + second * mean."""
+    found = []
+    for k in range(1, len(points)):
+        slope = (IAQI[k] - IAQI[k - 1]) / (points[k] - points[k - 1])
+        found.append((IAQI[k - 1] - slope * points[k - 1], slope))
+    return [*found, (float(IAQI[len(points) - 1]), 0.0)]  # beyond the table: its end
+
+
+Row = tuple[tuple[float, ...], list[tuple[float, float]]]
+ROWS: dict[str, Row] = {quantity: (points[1:], _pieces(points)) for quantity, (_, points) in TABLE.items()}
+
+
+def _between(row: Row, mean: float) -> float:
+    points, pieces = row
+    base, slope = pieces[bisect_left(points, mean)]
+    return base + slope * mean
+
+
 def iaqi(quantity: str, mean: float) -> int:
     """Return the sub-index of a pollutant's mean, rounded up (HJ 633, 4.3.2); beyond the table, its end."""
-    points = TABLE[quantity][1]
-    mean = max(mean, 0.0)
-    for k in range(1, len(points)):
-        if mean <= points[k]:
-            share = (mean - points[k - 1]) / (points[k] - points[k - 1])
-            return ceil(round(IAQI[k - 1] + share * (IAQI[k] - IAQI[k - 1]), 6))
-    return IAQI[len(points) - 1]
+    return ceil(round(_between(ROWS[quantity], max(mean, 0.0)), 6))
 
 
 class Aqi:
@@ -55,7 +69,6 @@ class Aqi:
                 bins = Bins(hours * HOUR_MS)
                 self.parts.append((quantity, index, bins, bound.enough(hours * HOUR_MS - bins.width_ms)))
         self.next_ms = 0
-        self.sums, self.counts = [0.0] * len(self.parts), [0] * len(self.parts)
         self._rows: list[tuple[Sequence[float | None], Sequence[int]]] = []
         self._worst = 0
         self._good: list[int] = []  # flags that were found to be good: mostly they are the same
@@ -68,14 +81,10 @@ class Aqi:
             if len(self._rows) >= ROWS_AT_ONCE:
                 self._gather()
             return None
-        self._gather()
         self.next_ms = t_ms - t_ms % STEP_MS + STEP_MS
-        sums, counts = self.sums, self.counts
-        for k, (_, _, bins, _) in enumerate(self.parts):
+        for _, _, bins, _ in self.parts:
             bins.until(t_ms)
-            bins.sum += sums[k]
-            bins.count += counts[k]
-            sums[k], counts[k] = 0.0, 0
+        self._gather()
         return self._index()
 
     def _gather(self) -> None:
@@ -85,17 +94,17 @@ class Aqi:
             if None not in values and (flags == self._good or self._is_good(flags)):
                 whole.append(values)  # type: ignore[arg-type]
                 continue
-            for k, (_, index, _, _) in enumerate(self.parts):
+            for _, index, bins, _ in self.parts:
                 value = values[index]
                 if flags[index] <= self._worst and value is not None:
-                    self.sums[k] += value
-                    self.counts[k] += 1
+                    bins.sum += value
+                    bins.count += 1
         self._rows.clear()
         if whole:
-            columns = list(zip(*whole, strict=True))
-            for k, (_, index, _, _) in enumerate(self.parts):
-                self.sums[k] += sum(columns[index])
-                self.counts[k] += len(whole)
+            columns, count = list(zip(*whole, strict=True)), len(whole)
+            for _, index, bins, _ in self.parts:
+                bins.sum += sum(columns[index])
+                bins.count += count
 
     def _is_good(self, flags: Sequence[int]) -> bool:
         if max(flags) > self._worst:
@@ -104,27 +113,29 @@ class Aqi:
         return True
 
     def _index(self) -> float | None:
-        best: tuple[int, str, float] | None = None
+        highest, decides = -1.0, ("", 0.0)
         for quantity, _, bins, enough in self.parts:
-            if bins.number() >= enough:
-                mean = bins.total() / bins.number()
-                found = (iaqi(quantity, mean), quantity, mean)
-                best = found if best is None or found[0] > best[0] else best
-        if best is None:
+            count = bins.number()
+            if count >= enough:
+                mean = bins.total() / count
+                found = _between(ROWS[quantity], mean if mean > 0 else 0.0)
+                if found > highest:
+                    highest, decides = found, (quantity, mean)
+        if highest < 0:
             return None
-        self.note = {best[1]: round(best[2], 3)}
-        return float(best[0])
+        self.note = {decides[0]: round(decides[1], 3)}
+        return float(ceil(round(highest, 6)))
 
     def dump(self) -> Any:
         """Return the bins of every pollutant."""
         self._gather()
-        kept = {quantity: bins.dump() for quantity, _, bins, _ in self.parts if bins.slot}
-        return [self.next_ms, kept, self.sums, self.counts] if kept or any(self.counts) else None
+        kept = {quantity: bins.dump() for quantity, _, bins, _ in self.parts if bins.count or bins.bins}
+        return [self.next_ms, kept] if kept else None
 
     def load(self, state: Any) -> None:
         """Go on from a dump."""
         self._rows.clear()
-        self.next_ms, self.sums, self.counts = state[0], list(state[2]), list(state[3])
+        self.next_ms = state[0]
         for quantity, _, bins, _ in self.parts:
             if quantity in state[1]:
                 bins.load(state[1][quantity])

@@ -23,8 +23,8 @@ class Line:
     """One rule at one node, with all that can be decided once decided."""
 
     __slots__ = (
-        "base_ms", "doubt_ms", "edge_ms", "given", "in_force", "index", "no_data", "past", "quantity", "rule",
-        "schedule", "source", "track", "worst",
+        "base_ms", "doubt_ms", "edge_ms", "given", "in_force", "index", "no_data", "past", "plain", "quantity",
+        "rule", "schedule", "source", "track", "worst",
     )  # fmt: skip
 
     def __init__(self, rule: Rule, track: Track, index: int, source: Source | None) -> None:
@@ -37,6 +37,10 @@ class Line:
         self.given: tuple[int, float, float] | None = None
         self.past: Past | None = None
         self.doubt_ms: int | None = None
+        # nothing but thresholds: most rules are like this, and judged by the shortest way
+        self.plain = (
+            source is None and rule.schedule is None and rule.given is None and rule.no_data is NoData.KEEP
+        )
         self.base_ms = 0  # the newest value that counted, for rules that ask for values that stay away
 
     @classmethod
@@ -70,6 +74,12 @@ class Line:
         self, t_ms: int, values: Sequence[float | None], flags: Sequence[int], live: bool
     ) -> Sequence[Episode]:
         """Judge a reading that is newer than all before."""
+        if self.plain:
+            value = values[self.index]
+            if value is None or flags[self.index] > self.worst or value != value:
+                return ()
+            changed = self.track.step(t_ms, value, live)
+            return () if changed is None else self._ended((changed,))
         source, found = self.source, NONE
         if self.schedule is not None and t_ms >= self.edge_ms:
             found = self._next_span(t_ms)

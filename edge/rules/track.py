@@ -219,11 +219,12 @@ class Track:
         if level == episode.level and not waking and fresh:
             return None
         threshold = self.terms.sign * self.terms.enters[self.terms.levels.index(level)]
-        self.episode = replace(
-            episode,
+        self.episode = Episode(  # hot while an event lasts: `replace` takes twice as long
+            rule=episode.rule, node=episode.node, start_ms=episode.start_ms, quantity=episode.quantity,
             level=level, highest=max(level, episode.highest), value=told, peak=self.peak, peak_ms=self.peak_ms,
             updated_ms=t_ms, threshold=threshold, rate_per_h=self.rate_per_h(t_ms, told),
-            live=live or episode.live, revision=episode.revision + 1, note=note or episode.note,
+            live=live or episode.live, revision=episode.revision + 1, gateway=episode.gateway,
+            told=episode.told, note=note or episode.note,
         )  # fmt: skip
         return self.episode
 

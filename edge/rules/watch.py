@@ -150,6 +150,8 @@ class Watch:
             if not track.idle:
                 busy = True
         for line in self.doubts:
+            if flags[line.index] <= 2 and line.track.idle and line.doubt_ms is None:
+                continue
             found += line.doubt(t_ms, flags[line.index], live)
             self.changed = self.changed or line.track.moved
             if line.doubt_ms is not None:
