@@ -46,7 +46,8 @@ class Birth:
 
     `oldest` is (boot, seq) of the oldest reading that it can still send; what lies before is gone.
     `next_seq` is the number that its next reading of this boot will get. `serial` is the hardware's own number,
-    which tells two devices of one node id apart; empty when it has none.
+    which tells two devices of one node id apart; empty when it has none. `trial`: the firmware is new to the
+    node, which returns to the one before unless a reading of its own is acknowledged.
     """
 
     node: str
@@ -61,6 +62,7 @@ class Birth:
     next_seq: int
     clock: Clock
     serial: str = ""
+    trial: bool = False
 
 
 @dataclass(slots=True)
@@ -104,18 +106,18 @@ def encode_pack(pack: Pack) -> bytes:
 
 def decode_pack(payload: bytes) -> Pack:
     """Read the payload of `data` and `replay`; its rows are not yet checked. Raises WireError."""
-    body = _array(payload, "data", 7)
+    body = array_of(payload, "data", 7)
     _, schema, boot, seq0, t0_ms, clock, rows = body
     if type(rows) is not list or not rows:
         raise WireError("bad_type", "rows are not a list with at least one row")
     if len(rows) > MAX_ROWS:
         raise WireError("too_long", f"{len(rows)} rows, at most {MAX_ROWS}")
     pack = Pack(
-        _integer(schema, "schema", 0, MAX_SEQ),
-        _integer(boot, "boot", 0, MAX_BOOT),
-        _integer(seq0, "seq0", 0, MAX_SEQ),
-        _integer(t0_ms, "t0", -MAX_VALUE, MAX_VALUE),
-        Clock(_integer(clock, "clock", 0, 2)),
+        integer_of(schema, "schema", 0, MAX_SEQ),
+        integer_of(boot, "boot", 0, MAX_BOOT),
+        integer_of(seq0, "seq0", 0, MAX_SEQ),
+        integer_of(t0_ms, "t0", -MAX_VALUE, MAX_VALUE),
+        Clock(integer_of(clock, "clock", 0, 2)),
         rows,
     )
     if pack.seq0 + len(rows) > MAX_SEQ:
@@ -155,6 +157,8 @@ def encode_birth(birth: Birth) -> bytes:
     }
     if birth.serial:
         body["sn"] = birth.serial
+    if birth.trial:
+        body["trial"] = 1
     return cbor2.dumps(body)
 
 
@@ -174,18 +178,22 @@ def decode_birth(payload: bytes) -> Birth:
     if len({column.quantity for column in names}) != len(names):
         raise WireError("bad_value", "a quantity stands twice in cols")
     return Birth(
-        node=_text(body.get("node"), "node"),
-        kind=_text(body.get("kind"), "kind"),
-        firmware=_text(body.get("fw"), "fw"),
-        hardware=_text(body.get("hw"), "hw"),
-        boot=_integer(body.get("boot"), "boot", 0, MAX_BOOT),
-        schema=_integer(body.get("schema"), "schema", 0, MAX_SEQ),
+        node=text_of(body.get("node"), "node"),
+        kind=text_of(body.get("kind"), "kind"),
+        firmware=text_of(body.get("fw"), "fw"),
+        hardware=text_of(body.get("hw"), "hw"),
+        boot=integer_of(body.get("boot"), "boot", 0, MAX_BOOT),
+        schema=integer_of(body.get("schema"), "schema", 0, MAX_SEQ),
         columns=names,
-        period_s=_integer(body.get("period_ms"), "period_ms", 0, MAX_SEQ) / 1000,
-        oldest=(_integer(oldest[0], "oldest boot", 0, MAX_BOOT), _integer(oldest[1], "oldest seq", 0, MAX_SEQ)),
-        next_seq=_integer(body.get("next"), "next", 0, MAX_SEQ),
-        clock=Clock(_integer(body.get("clock"), "clock", 0, 2)),
-        serial=_text(body.get("sn", ""), "sn", least=0),
+        period_s=integer_of(body.get("period_ms"), "period_ms", 0, MAX_SEQ) / 1000,
+        oldest=(
+            integer_of(oldest[0], "oldest boot", 0, MAX_BOOT),
+            integer_of(oldest[1], "oldest seq", 0, MAX_SEQ),
+        ),
+        next_seq=integer_of(body.get("next"), "next", 0, MAX_SEQ),
+        clock=Clock(integer_of(body.get("clock"), "clock", 0, 2)),
+        serial=text_of(body.get("sn", ""), "sn", least=0),
+        trial=bool(integer_of(body.get("trial", 0), "trial", 0, 1)),
     )
 
 
@@ -211,16 +219,16 @@ def _unsigned(value: int) -> bytes:
 
 def decode_ack(payload: bytes) -> Ack:
     """Read the payload of `ack`. Raises WireError."""
-    _, boot, upto, again = _array(payload, "ack", 4)
+    _, boot, upto, again = array_of(payload, "ack", 4)
     if type(again) is not list or len(again) > MAX_ROWS:
         raise WireError("bad_type", "again is not a list of ranges")
     ranges: list[tuple[int, int]] = []
     for pair in again:
         if type(pair) is not list or len(pair) != 2:
             raise WireError("bad_type", "a range is not [first, last]")
-        first = _integer(pair[0], "first", 0, MAX_SEQ)
-        ranges.append((first, _integer(pair[1], "last", first, MAX_SEQ)))
-    return Ack(_integer(boot, "boot", 0, MAX_BOOT), _integer(upto, "upto", 0, MAX_SEQ), tuple(ranges))
+        first = integer_of(pair[0], "first", 0, MAX_SEQ)
+        ranges.append((first, integer_of(pair[1], "last", first, MAX_SEQ)))
+    return Ack(integer_of(boot, "boot", 0, MAX_BOOT), integer_of(upto, "upto", 0, MAX_SEQ), tuple(ranges))
 
 
 def encode_death(death: Death) -> bytes:
@@ -230,8 +238,8 @@ def encode_death(death: Death) -> bytes:
 
 def decode_death(payload: bytes) -> Death:
     """Read the payload of `death`. Raises WireError."""
-    _, boot = _array(payload, "death", 2)
-    return Death(_integer(boot, "boot", 0, MAX_BOOT))
+    _, boot = array_of(payload, "death", 2)
+    return Death(integer_of(boot, "boot", 0, MAX_BOOT))
 
 
 class _NoTags(dict[int, Any]):
@@ -265,7 +273,8 @@ def _load(payload: bytes) -> Any:
     return body
 
 
-def _array(payload: bytes, what: str, length: int) -> list[Any]:
+def array_of(payload: bytes, what: str, length: int) -> list[Any]:
+    """Return the elements of a versioned array. Raises WireError."""
     body = _load(payload)
     if type(body) is not list or not body:
         raise WireError("bad_type", f"{what} is not an array")
@@ -280,7 +289,8 @@ def _version(value: Any) -> None:
         raise WireError("bad_version", f"version {str(value)[:40]!r}, this side speaks {VERSION}")
 
 
-def _integer(value: Any, what: str, low: int, high: int) -> int:
+def integer_of(value: Any, what: str, low: int, high: int) -> int:
+    """Return an integer within limits. Raises WireError."""
     if type(value) is not int:
         raise WireError("bad_type", f"{what} is {type(value).__name__}, not an integer")
     if not low <= value <= high:
@@ -288,7 +298,8 @@ def _integer(value: Any, what: str, low: int, high: int) -> int:
     return value
 
 
-def _text(value: Any, what: str, least: int = 1) -> str:
+def text_of(value: Any, what: str, least: int = 1) -> str:
+    """Return a short printable text. Raises WireError."""
     if type(value) is not str or not least <= len(value) <= MAX_TEXT or not value.isprintable():
         raise WireError("bad_type", f"{what} is no text of {least} to {MAX_TEXT} printable characters")
     return value
@@ -297,4 +308,4 @@ def _text(value: Any, what: str, least: int = 1) -> str:
 def _column(value: Any) -> Column:
     if type(value) is not list or len(value) != 2:
         raise WireError("bad_type", "a column is not [quantity, decimals]")
-    return Column(_text(value[0], "quantity"), _integer(value[1], "decimals", 0, MAX_DECIMALS))
+    return Column(text_of(value[0], "quantity"), integer_of(value[1], "decimals", 0, MAX_DECIMALS))
