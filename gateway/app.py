@@ -79,7 +79,8 @@ class Gateway:
         self.forwarder = Forwarder(self.journal, self.ledger, self.sink, config.forward, now)
         self.shedder = Shedder(self.journal, self.ledger, config.backlog, self.committer.lock, now=now)
         cloud, own = config.cloud, config.gateway.id
-        self.uplink = Uplink(cloud, own, self.journal, self.roster, now) if cloud.url else None
+        relay = self.committer.relay
+        self.uplink = Uplink(cloud, own, self.journal, self.roster, relay, now) if cloud.url else None
         self.local = local_channels(config.alerts, rules, self.roster.find, now)
         self.herald = Herald(
             config.alerts, cloud, own, self.episodes, local=self.local, told=self.committer.note_told, now=now

@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-import cbor2
-
 from edge.model.alert import Episode, Told
 from edge.model.errors import CityError, IdentityError, SeriesError, WireError
 from edge.model.quality import Clock
+from edge.protocol.command import decode_reply
 from edge.protocol.topics import Leaf, parse_topic
 from edge.protocol.wire import (
     Birth,
@@ -24,18 +23,19 @@ from edge.protocol.wire import (
     decode_death,
     decode_pack,
     encode_birth,
-    encode_pack,
 )
 from edge.rules import Watch
 from gateway import quarantine
 from gateway.acknowledge import Acknowledger
 from gateway.arrival import Arrival, Source
-from gateway.block import Block, Kept, Quarantined
+from gateway.block import Block, Kept
 from gateway.episodes import Episodes
 from gateway.identity import Identities
 from gateway.intake import Intake, Seen, check_birth
 from gateway.journal import Change, Journal
 from gateway.ledger import Ledger, Others, Span, StreamKey
+from gateway.refusals import again, part, stray
+from gateway.relay import Answer, Relay
 from gateway.roster import Roster
 from gateway.stages.states import QualityStates
 from gateway.watchers import Watchers
@@ -74,6 +74,7 @@ class Committer:
         self._columns: dict[tuple[Column, ...], tuple[Column, ...]] = {}
         self._intakes: dict[tuple[str, int], Intake] = {}
         self.acks = Acknowledger(ledger, now)
+        self.relay = Relay(now)
         self.lock = asyncio.Lock()
         self.alive: dict[str, int] = {}
         self.identities = Identities()
@@ -95,6 +96,9 @@ class Committer:
             await self._commit(change)
         source.settle(batch)
         self.acks.acknowledge(heard, source)
+        self.relay.answered(change.answers)
+        if self.relay:
+            self.relay.say({node for node, _ in heard}, source)
 
     async def retake(self, most: int) -> int:
         """Try marked entries of quarantine again, oldest first; return how many that were.
@@ -202,10 +206,10 @@ class Committer:
             try:
                 pack = decode_pack(entry.payload)
             except WireError as error:
-                change.quarantined.append(_again(entry, error.reason, error.detail))
+                change.quarantined.append(again(entry, error.reason, error.detail))
                 return
             if (pack.boot, pack.seq0, len(pack.rows)) != (entry.boot, entry.seq, entry.readings):
-                change.quarantined.append(_again(entry, entry.reason, "it holds more than its own readings"))
+                change.quarantined.append(again(entry, entry.reason, "it holds more than its own readings"))
                 return
             end = pack.seq0 + len(pack.rows)
             self._readings(entry.node, pack, pack.seq0, end, arrival, change, live=False)
@@ -240,10 +244,12 @@ class Committer:
                     self._readings(node, pack, first, end, arrival, change, live=live)
             elif leaf is Leaf.DEATH:
                 self._death(node, decode_death(arrival.payload).boot)
+            elif leaf is Leaf.REPLY and self._roster.find(node) is not None:
+                change.answers.append(Answer(node, decode_reply(arrival.payload), arrival.time_ms))
         except WireError as error:
-            change.quarantined.append(_stray(arrival, node, error.reason, error.detail))
+            change.quarantined.append(stray(arrival, node, error.reason, error.detail))
         except IdentityError as error:
-            change.quarantined.append(_stray(arrival, node, "bad_topic", error.message))
+            change.quarantined.append(stray(arrival, node, "bad_topic", error.message))
 
     def _birth(self, node: str, arrival: Arrival, change: Change, heard: dict[StreamKey, None]) -> None:
         if not arrival.payload:  # a retained birth was cleared: the node is retired
@@ -270,6 +276,7 @@ class Committer:
         if self._remember(birth, payload or encode_birth(birth), change):
             change.awaited.append(birth.node)
         self.alive[birth.node] = birth.boot
+        self.relay.born(birth, round(self._now() * 1000))
         if birth.node in self.identities.disputes:
             others = Others.UNTOLD
         else:
@@ -307,7 +314,7 @@ class Committer:
     ) -> None:
         """Put the readings of a device that may be the second of its name into quarantine."""
         for first, end in fresh:
-            change.quarantined.append(_part(arrival, node, pack, first, end, quarantine.TWINS, why))
+            change.quarantined.append(part(arrival, node, pack, first, end, quarantine.TWINS, why))
 
     def _readings(
         self, node: str, pack: Pack, first: int, end: int, arrival: Arrival, change: Change, *, live: bool
@@ -315,7 +322,7 @@ class Committer:
         """Enter the readings [first, end) of a pack: as lines, or in quarantine."""
         intake, reason, detail = self._intake(node, pack.schema)
         if intake is None:
-            change.quarantined.append(_part(arrival, node, pack, first, end, reason, detail))
+            change.quarantined.append(part(arrival, node, pack, first, end, reason, detail))
             return
         watch = intake.watch
         seen: list[Seen] | None = None if watch is None and node not in self._watchers.peers.wanted else []
@@ -327,7 +334,7 @@ class Committer:
         for found in bad:
             change.enter(node, pack.boot, start, found.seq)
             start = found.seq + 1
-            change.quarantined.append(_part(arrival, node, pack, found.seq, start, found.reason, found.detail))
+            change.quarantined.append(part(arrival, node, pack, found.seq, start, found.reason, found.detail))
         change.enter(node, pack.boot, start, end)
         change.lines += lines
         if live and not bad and arrival.time_ms - pack.t0_ms <= intake.live_ms:
@@ -374,50 +381,3 @@ class Committer:
             except SeriesError as error:
                 return None, "bad_registration", error.message
         return intake, "", ""
-
-
-def _stray(arrival: Arrival, node: str, reason: str, detail: str) -> Quarantined:
-    return Quarantined(
-        time_ms=arrival.time_ms,
-        node=node,
-        reason=reason,
-        detail=detail,
-        topic=arrival.topic,
-        payload=arrival.payload,
-    )
-
-
-def _part(
-    arrival: Arrival, node: str, pack: Pack, first: int, end: int, reason: str, detail: str
-) -> Quarantined:
-    """Keep the readings [first, end) of a pack as a pack of their own, so that they can be taken in later."""
-    rows = pack.rows[first - pack.seq0 : end - pack.seq0]
-    try:
-        payload = encode_pack(Pack(pack.schema, pack.boot, first, pack.t0_ms, pack.clock, rows))
-    except (cbor2.CBORError, ValueError, TypeError):  # what came cannot be said again: keep it whole
-        payload = arrival.payload
-    return Quarantined(
-        time_ms=arrival.time_ms,
-        node=node,
-        reason=reason,
-        detail=detail,
-        topic=arrival.topic,
-        payload=payload,
-        boot=pack.boot,
-        seq=first,
-        readings=end - first,
-    )
-
-
-def _again(entry: Kept, reason: str, detail: str) -> Quarantined:
-    return Quarantined(
-        time_ms=entry.time_ms,
-        node=entry.node,
-        reason=reason,
-        detail=detail,
-        topic=entry.topic,
-        payload=entry.payload,
-        boot=entry.boot,
-        seq=entry.seq,
-        readings=entry.readings,
-    )

@@ -14,7 +14,7 @@ from gateway.salvage import copy_intact, is_damage, is_sound, lossy, set_aside
 
 log = logging.getLogger(__name__)
 
-FORMAT = 5
+FORMAT = 6
 OLDEST_FORMAT = 3
 CHECK_AT_ONCE_BYTES = 64 * 1024 * 1024
 """A larger file is looked through while the gateway works (inspection.py): a start must not take minutes."""
@@ -49,6 +49,9 @@ CREATE TABLE IF NOT EXISTS episode (
   rule TEXT NOT NULL, node TEXT NOT NULL, start_ms INTEGER NOT NULL, revision INTEGER NOT NULL,
   taken INTEGER NOT NULL DEFAULT 0, taken_level INTEGER NOT NULL DEFAULT 0, body TEXT NOT NULL,
   PRIMARY KEY (rule, node, start_ms)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS reply (
+  node TEXT NOT NULL, id INTEGER NOT NULL, status INTEGER NOT NULL, detail TEXT NOT NULL,
+  time_ms INTEGER NOT NULL, PRIMARY KEY (node, id)) WITHOUT ROWID;
 """
 
 # What brings a journal of an older format to the next one. Columns are added at the end, so an updated file
@@ -64,6 +67,7 @@ ALTER TABLE block ADD COLUMN manifest_crc INTEGER NOT NULL DEFAULT 0;
 UPDATE block SET manifest_crc = crc32(manifest);
 """,
     4: "",  # new tables alone
+    5: "",
 }
 
 

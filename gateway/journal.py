@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edge.model.alert import Episode
-from gateway import episodes, quarantine
+from gateway import episodes, quarantine, relay
 from gateway.block import Block, Entry, Kept, Quarantined, manifest_bytes
 from gateway.books import block_crc, drops_text, read_books, seen_row, stored_row, write_mended
 from gateway.database import JournalDamaged, JournalError, Transaction, open_database, suspect
@@ -39,7 +39,8 @@ class Change:
     resolved: quarantined entries that are tried again, and leave. What lay in quarantine can be tried again for
     `awaited`, nodes whose births came, and for `settled`: boots of a node whose device has the name for itself
     now, and since when they were kept apart. `spoilt` are blocks that are given up. `states` are what checks
-    and rules know of a node now: (node, part, value). `taken` are episodes that the cloud has.
+    and rules know of a node now: (node, part, value). `taken` are episodes that the cloud has, `answers` what
+    nodes replied to commands.
     """
 
     lines: list[str] = field(default_factory=list)
@@ -55,6 +56,7 @@ class Change:
     states: list[tuple[str, str, bytes]] = field(default_factory=list)
     episodes: list[Episode] = field(default_factory=list)
     taken: list[Episode] = field(default_factory=list)
+    answers: list[relay.Answer] = field(default_factory=list)
     oldest_ms: int = 0
 
     def enter(self, node: str, boot: int, first: int, end: int) -> None:
@@ -362,6 +364,7 @@ def _write(db: sqlite3.Connection, change: Change, body: bytes) -> int | None:
     )
     episodes.write(db, change.episodes)
     episodes.mark_taken(db, change.taken)
+    relay.write(db, change.answers)
     if not change.lines:
         return None
     manifest = manifest_bytes(change.manifest)

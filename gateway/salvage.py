@@ -10,7 +10,9 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-TABLES = ("meta", "stream", "stray", "birth", "block", "quarantine", "retry", "roster", "state", "episode")
+TABLES = (
+    "meta", "stream", "stray", "birth", "block", "quarantine", "retry", "roster", "state", "episode", "reply"
+)  # fmt: skip
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 

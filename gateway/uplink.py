@@ -18,14 +18,18 @@ import aiohttp
 from edge.config import read_secret
 from edge.model.errors import CityError
 from edge.model.node import Node
+from gateway import relay
 from gateway.account import Counts
 from gateway.journal import Journal
+from gateway.relay import Relay
 from gateway.roster import Roster
 
 log = logging.getLogger(__name__)
 
 ENTRIES_A_REPORT = 200
 NODES_A_REPORT = 20_000
+BIRTHS_A_REPORT = 2_000
+REPLIES_A_REPORT = 200
 FIRST_ROSTER_WITHIN_S = 5.0
 TROUBLES = (aiohttp.ClientError, TimeoutError, OSError, ValueError, CityError)
 
@@ -49,8 +53,10 @@ class Uplink:
         gateway: str,
         journal: Journal,
         roster: Roster,
+        commands: Relay,
         now: Callable[[], float] = time.time,
     ) -> None:
+        self._commands = commands
         self._base = f"{config.url.rstrip('/')}/api/v1/gateways/{gateway}"
         self._config = config
         self._journal = journal
@@ -117,6 +123,8 @@ class Uplink:
         entries = await self._journal.quarantine_after(self._told_entry, ENTRIES_A_REPORT)
         untold = (row for row in accounts.items() if self._told.get(row[0]) is not row[1])
         changed = dict(islice(untold, NODES_A_REPORT))
+        answers = await self._journal.run(lambda db: relay.waiting(db, REPLIES_A_REPORT))
+        births, sent = self._commands.news(BIRTHS_A_REPORT)
         body = {
             "time_ms": round(self._now() * 1000),
             "ledger": {
@@ -125,10 +133,17 @@ class Uplink:
             },
             "quarantine": [_told(entry) for entry in entries],
             "health": health,
+            "births": [relay.birth_row(*birth) for birth in births],
+            "replies": [*sent, *(answer.to_dict() for answer in answers)],
         }
         async with session.put(f"{self._base}/report", json=body) as answer:
             if answer.status >= 400:
                 raise CityError(f"the cloud answers {answer.status}: {(await answer.text())[:200]}")
+            commands = (await answer.json()).get("commands", ())
+        self._commands.told(births, sent)
+        if answers:
+            await self._journal.write(lambda db: relay.remove(db, answers))
+        self._commands.renew(commands)
         self._told |= changed
         if entries:
             self._told_entry = entries[-1]["id"]

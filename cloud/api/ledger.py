@@ -29,9 +29,22 @@ _ENTRY = obj(
     },
 )
 _NODE_COUNTS = obj({"node": NODE_ID, **dict.fromkeys(COUNTS, COUNT)})
+_BIRTH = obj(
+    {
+        "node": NODE_ID, "firmware": text(max_length=64), "hardware": text(max_length=64),
+        "serial": text(max_length=64), "boot": integer(0, 2**53), "trial": {"type": "boolean"},
+        "time_ms": TIME_MS,
+    }
+)  # fmt: skip
+_REPLY = obj(
+    {"node": NODE_ID, "id": integer(1, 2**53)},
+    {"status": integer(0, 4), "detail": {}, "time_ms": TIME_MS, "sent_ms": TIME_MS},
+)
 _REPORT = obj(
     {"time_ms": TIME_MS},
     {
+        "births": array(_BIRTH, max_items=5_000),
+        "replies": array(_REPLY, max_items=5_000),
         "ledger": obj({"total": COUNTS_SCHEMA}, {"nodes": array(_NODE_COUNTS, max_items=50_000)}),
         "quarantine": array(_ENTRY, max_items=1_000),
         "health": {"type": "object"},
