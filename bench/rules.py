@@ -105,8 +105,8 @@ def median_us(make: Callable[[], Callable[..., object]], rows: list[tuple[int, l
 def row(what: str, kind: str, rules: Sequence[Rule], base: Sequence[float]) -> str:
     """Measure one line of the table."""
     node, quantities = made(kind), KINDS[kind].quantities
-    watch = Watch(node, quantities, rules)
-    count = len(watch.lines) + len(watch.doubts)  # silence and clocks are asked by time
+    lines = Watch(node, quantities, rules).lines
+    count = len(lines.values) + len(lines.doubts)  # silence and clocks are asked by time
     rows = readings(base)
     ours = median_us(lambda: Watch(node, quantities, rules).take, rows)
     names = [rule.name for rule in rules if rule.derive is None and rule.quantity in quantities]

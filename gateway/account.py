@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from gateway.ledger import Drop, Ledger, Stream
 
@@ -16,6 +17,9 @@ COUNTS = ("produced", "stored", "queued", "dropped", "quarantined", "missing")
 RESTARTED = "missing_restarted"
 OVERWRITTEN = "missing_overwritten"
 REASONS = (RESTARTED, OVERWRITTEN, *(f"dropped_{drop}" for drop in Drop))
+
+
+NO_REASONS: Mapping[str, int] = MappingProxyType({})  # one for all the nodes of which nothing is lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class Counts:
     dropped: int = 0
     quarantined: int = 0
     missing: int = 0
-    reasons: Mapping[str, int] = field(default_factory=dict)
+    reasons: Mapping[str, int] = field(default_factory=lambda: NO_REASONS)
 
     def __add__(self, other: Counts) -> Counts:
         return self._with(other, 1)
@@ -100,7 +104,7 @@ def account(streams: Iterable[Stream], *, in_journal: int, strays: int, stray_dr
         dropped + stray_drops,
         quarantined + strays,
         missing,
-        reasons,
+        reasons or NO_REASONS,
     )
 
 

@@ -8,7 +8,8 @@ compiled is our own text: names come from the catalogue, tags are escaped and pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, MutableSequence, Sequence
 from functools import lru_cache
 from math import inf, nextafter
 from typing import Any
@@ -38,6 +39,7 @@ def compile_clean(columns: tuple[Column, ...], under: Profile) -> tuple[Clean, C
     space: dict[str, Any] = {
         "PASSES": [Flag.PASS] * len(columns),
         "rest": _rest,
+        "array": array,
         "NOWHERE": (inf, -inf) * len(columns),
     }
     exec(_source("steady", columns, under) + _source("late", columns, under), space)
@@ -147,12 +149,12 @@ def _follow(bounds: list[tuple[float, float]], narrow: list[int], under: Profile
         f"                if not ({' and '.join(near)}):",
         "                    break",
         *lines,
-        f"                checks.window = ({window})",
+        f"                checks.window = array('d', ({window}))",
     ]
 
 
 def _rest(
-    since_ms: list[int],
+    since_ms: MutableSequence[int],
     before: Sequence[float],
     last: Sequence[float],
     rows: Sequence[Any],

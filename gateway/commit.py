@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -294,15 +293,8 @@ class Committer:
         return True
 
     def _shared(self, birth: Birth) -> Birth:
-        """Return a birth whose columns and words are those of all nodes of its make: a city has many nodes."""
-        columns = self._columns.setdefault(birth.columns, birth.columns)
-        return replace(
-            birth,
-            columns=columns,
-            kind=sys.intern(birth.kind),
-            firmware=sys.intern(birth.firmware),
-            hardware=sys.intern(birth.hardware),
-        )
+        """Return a birth whose columns are those of all nodes of its make."""
+        return replace(birth, columns=self._columns.setdefault(birth.columns, birth.columns))
 
     def _death(self, node: str, boot: int) -> None:
         if self.alive.get(node) == boot:  # a will of an older boot says nothing
@@ -375,7 +367,7 @@ class Committer:
             if birth is None:
                 return None, "unknown_schema", f"node {node} announced no schema {schema}"
             try:
-                intake = self._intakes[key] = Intake(registered, birth, self._quality)
+                intake = self._intakes[birth.node, schema] = Intake(registered, birth, self._quality)
                 quantities = tuple(column.quantity for column in birth.columns)
                 intake.watch = self._watchers.watch(registered, quantities, birth.period_s)
             except SeriesError as error:

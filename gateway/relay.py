@@ -12,7 +12,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from edge.model.errors import CityError, WireError
 from edge.protocol.command import Command, Reply, Status, encode_command
@@ -45,6 +45,18 @@ class Answer:
         }
 
 
+class Born(NamedTuple):
+    """What the cloud keeps of a birth."""
+
+    node: str
+    firmware: str
+    hardware: str
+    serial: str
+    boot: int
+    trial: bool
+    time_ms: int
+
+
 @dataclass(slots=True)
 class _Pending:
     node: str
@@ -55,15 +67,19 @@ class _Pending:
 
 
 class Relay:
-    """What nodes are to be told, and what the cloud is to be told of nodes."""
+    """What nodes are to be told, and what the cloud is to be told of nodes.
+
+    has_cloud: whether anybody will ever fetch what is to be told.
+    """
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
+        self.has_cloud = False
         self._pending: dict[int, _Pending] = {}
         self._by_node: dict[str, list[int]] = {}
         self._answered: set[int] = set()  # the cloud may not have heard of it when it tells its list again
         self._sent: dict[int, tuple[str, int]] = {}  # which the cloud does not know yet
-        self._births: dict[str, tuple[Birth, int]] = {}
+        self._births: dict[str, Born] = {}
 
     def __bool__(self) -> bool:
         return bool(self._pending)
@@ -123,34 +139,24 @@ class Relay:
 
     def born(self, birth: Birth, time_ms: int) -> None:
         """A node said what it is."""
-        self._births[birth.node] = (birth, time_ms)
+        if self.has_cloud:
+            self._births[birth.node] = Born(
+                birth.node, birth.firmware, birth.hardware, birth.serial, birth.boot, birth.trial, time_ms
+            )
 
-    def news(self, most: int) -> tuple[list[tuple[Birth, int]], list[dict[str, Any]]]:
+    def news(self, most: int) -> tuple[list[Born], list[dict[str, Any]]]:
         """Return births and commands sent, which the cloud does not know yet."""
         births = [self._births[node] for node in list(self._births)[:most]]
         sent = [{"node": node, "id": ident, "sent_ms": ms} for ident, (node, ms) in self._sent.items()]
         return births, sent[:most]
 
-    def told(self, births: Iterable[tuple[Birth, int]], sent: Iterable[Mapping[str, Any]]) -> None:
+    def told(self, births: Iterable[Born], sent: Iterable[Mapping[str, Any]]) -> None:
         """The cloud knows these."""
-        for birth, time_ms in births:
-            if self._births.get(birth.node) == (birth, time_ms):
-                del self._births[birth.node]
+        for born in births:
+            if self._births.get(born.node) == born:
+                del self._births[born.node]
         for row in sent:
             self._sent.pop(row["id"], None)
-
-
-def birth_row(birth: Birth, time_ms: int) -> dict[str, Any]:
-    """Return what the cloud keeps of a birth."""
-    return {
-        "node": birth.node,
-        "firmware": birth.firmware,
-        "hardware": birth.hardware,
-        "serial": birth.serial,
-        "boot": birth.boot,
-        "trial": birth.trial,
-        "time_ms": time_ms,
-    }
 
 
 def write(db: sqlite3.Connection, answers: Iterable[Answer]) -> None:

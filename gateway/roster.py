@@ -15,7 +15,7 @@ class Roster:
 
     def __init__(self, nodes: Iterable[Node] = (), *, admit_any: bool = False, district: str = "city") -> None:
         self._nodes: dict[str, Node] = {node.id: node for node in nodes}
-        self._fixed = dict(self._nodes)
+        self._fixed = dict(self._nodes) if admit_any else self._nodes
         self._admit_any = admit_any
         self._district = district
 

@@ -57,6 +57,7 @@ class Uplink:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._commands = commands
+        self._commands.has_cloud = True
         self._base = f"{config.url.rstrip('/')}/api/v1/gateways/{gateway}"
         self._config = config
         self._journal = journal
@@ -133,7 +134,7 @@ class Uplink:
             },
             "quarantine": [_told(entry) for entry in entries],
             "health": health,
-            "births": [relay.birth_row(*birth) for birth in births],
+            "births": [born._asdict() for born in births],
             "replies": [*sent, *(answer.to_dict() for answer in answers)],
         }
         async with session.put(f"{self._base}/report", json=body) as answer:

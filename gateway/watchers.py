@@ -28,7 +28,7 @@ class Watchers:
     def __init__(self, rules: Sequence[Rule], states: Mapping[str, bytes] | None = None) -> None:
         self._rules = rules
         self._states = dict(states or {})
-        self._watches: dict[str, tuple[tuple[str, ...], Watch]] = {}
+        self._watches: dict[str, Watch] = {}
         self._touched: dict[str, None] = {}
         self._turn: list[str] = []
         self.peers = Memory()
@@ -36,23 +36,23 @@ class Watchers:
     def watch(self, node: Node, quantities: tuple[str, ...], period_s: float) -> Watch | None:
         """Return the node's watch for readings of these quantities, None where no rule covers it."""
         known = self._watches.get(node.id)
-        if known is not None and known[0] == quantities and known[1].node == node:
-            return known[1]
-        state = known[1].dump() if known is not None else self._stored(node.id)
+        if known is not None and known.quantities == quantities and known.node == node:
+            return known
+        state = known.dump() if known is not None else self._stored(node.id)
         watch = Watch(node, quantities, rules_of(self._rules, node), self.peers, period_s=period_s)
         if watch.empty:
             self._watches.pop(node.id, None)
             return None
         watch.load(state)
         watch.changed = known is not None and bool(state)
-        self._watches[node.id] = (quantities, watch)
+        self._watches[node.id] = watch
         return watch
 
     def heard(self, node: str, now_ms: int, clock_qc: int) -> None:
         """Note that a message of a node arrived."""
         known = self._watches.get(node)
         if known is not None:
-            known[1].heard(now_ms, clock_qc)
+            known.heard(now_ms, clock_qc)
 
     def tick(self, now_ms: int, listening_since_ms: int) -> list[Episode]:
         """Let time pass for the nodes whose turn it is: all of a small city, thousands of a large one."""
@@ -63,10 +63,10 @@ class Watchers:
         for node in turn:
             known = self._watches.get(node)
             if known is not None:
-                changed = known[1].tick(now_ms, listening_since_ms)
+                changed = known.tick(now_ms, listening_since_ms)
                 if changed:
                     found += changed
-                if known[1].changed:
+                if known.changed:
                     self._touched[node] = None
         return found
 
@@ -84,8 +84,8 @@ class Watchers:
         found = []
         for node in self._touched:
             known = self._watches.get(node)
-            if known is not None and known[1].changed:
-                found.append((node, PART, json.dumps(known[1].dump(), separators=(",", ":")).encode()))
+            if known is not None and known.changed:
+                found.append((node, PART, json.dumps(known.dump(), separators=(",", ":")).encode()))
         self._touched.clear()
         return found
 
@@ -94,7 +94,7 @@ class Watchers:
         for node, part, _ in states:
             known = self._watches.get(node)
             if part == PART and known is not None:
-                known[1].changed = True
+                known.changed = True
                 self._touched[node] = None
 
     def offer(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
+from types import MappingProxyType
 from typing import NewType
 
 from edge.model.errors import ConfigError, IdentityError
@@ -30,6 +32,9 @@ def node_id(text: str) -> NodeId:
     return NodeId(text)
 
 
+NO_STAGES: Mapping[str, float] = MappingProxyType({})
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Node:
     """A registered node: its kind, its names for people, its place (WGS 84, degrees) and its gateway.
@@ -47,7 +52,7 @@ class Node:
     lat: float | None = None
     lon: float | None = None
     gateway: str | None = None
-    stages: Mapping[str, float] = field(default_factory=dict, hash=False)
+    stages: Mapping[str, float] = field(default_factory=lambda: NO_STAGES, hash=False)
 
     def to_dict(self) -> dict[str, object]:
         """Return the node as the HTTP API and node files write it."""
@@ -66,21 +71,22 @@ class Node:
     @classmethod
     def from_dict(cls, row: Mapping[str, object]) -> Node:
         """Read what `to_dict` writes; raise ConfigError naming the field that is wrong."""
-        ident = node_id(_text(row, "id", "(node)"))
+        ident = NodeId(sys.intern(node_id(_text(row, "id", "(node)"))))
         label = row.get("label") or {}
         if not isinstance(label, Mapping):
             raise ConfigError(f"node {ident}: label is not a table", remedy='write {"en": ..., "zh": ...}')
         english = str(label.get("en") or ident)
+        chinese = str(label.get("zh") or english)
         return cls(
             id=ident,
-            kind=_text(row, "kind", ident),
-            label_en=english,
-            label_zh=str(label.get("zh") or english),
-            site=_text(row, "site", ident, default=ident),
-            district=_text(row, "district", ident, default="city"),
+            kind=sys.intern(_text(row, "kind", ident)),  # a city has many nodes, and few words for them
+            label_en=ident if english == ident else english,
+            label_zh=english if chinese == english else chinese,
+            site=sys.intern(_text(row, "site", ident, default=ident)),
+            district=sys.intern(_text(row, "district", ident, default="city")),
             lat=_degrees(row, "lat", ident, 90.0),
             lon=_degrees(row, "lon", ident, 180.0),
-            gateway=_text(row, "gateway", ident, default="") or None,
+            gateway=sys.intern(_text(row, "gateway", ident, default="")) or None,
             stages=_stages(row, ident),
         )
 
@@ -103,8 +109,8 @@ def _degrees(row: Mapping[str, object], key: str, who: str, limit: float) -> flo
     return float(value)
 
 
-def _stages(row: Mapping[str, object], who: str) -> dict[str, float]:
-    value = row.get("stages") or {}
+def _stages(row: Mapping[str, object], who: str) -> Mapping[str, float]:
+    value = row.get("stages") or NO_STAGES
     if not isinstance(value, Mapping):
         raise ConfigError(f"node {who}: stages is not a table", remedy='write {"warning_m": 3.3, ...}')
     for name, height in value.items():
@@ -112,4 +118,4 @@ def _stages(row: Mapping[str, object], who: str) -> dict[str, float]:
             raise ConfigError(f"node {who}: {name!r} is no name of a stage", remedy="write it like warning_m")
         if isinstance(height, bool) or not isinstance(height, int | float) or not isfinite(height):
             raise ConfigError(f"node {who}: stages.{name} is no number", remedy="give metres, as 3.3")
-    return {name: float(height) for name, height in value.items()}
+    return {name: float(height) for name, height in value.items()} if value else NO_STAGES

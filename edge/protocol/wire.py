@@ -7,6 +7,7 @@ the nearest double to the decimal number that the sensor gave.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -178,10 +179,10 @@ def decode_birth(payload: bytes) -> Birth:
     if len({column.quantity for column in names}) != len(names):
         raise WireError("bad_value", "a quantity stands twice in cols")
     return Birth(
-        node=text_of(body.get("node"), "node"),
-        kind=text_of(body.get("kind"), "kind"),
-        firmware=text_of(body.get("fw"), "fw"),
-        hardware=text_of(body.get("hw"), "hw"),
+        node=sys.intern(text_of(body.get("node"), "node")),  # a city has many nodes, and few words for them
+        kind=sys.intern(text_of(body.get("kind"), "kind")),
+        firmware=sys.intern(text_of(body.get("fw"), "fw")),
+        hardware=sys.intern(text_of(body.get("hw"), "hw")),
         boot=integer_of(body.get("boot"), "boot", 0, MAX_BOOT),
         schema=integer_of(body.get("schema"), "schema", 0, MAX_SEQ),
         columns=names,

@@ -8,6 +8,7 @@ and `since_ms`, which a caller's own quick path may read and move on; else each 
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isnan, nan
@@ -26,6 +27,7 @@ _ROUGH = struct.Struct("<ddddIIIIII")
 _VERSION = 1
 _LONGEST_MS = 2**32 - 1
 _NEVER = -(2**62)
+NO_TIMES, NO_WINDOW = array("q"), array("d")
 GAP_PERIODS, GAP_AT_LEAST_MS = 3, 10_000
 STEP_MARGIN = 1 - 1e-9
 
@@ -107,13 +109,19 @@ def profile(
     return Profile(quantities, [overrides.limits(name, node) or Limits() for name in quantities], period_s)
 
 
+def age(state: bytes) -> tuple[int, int, bool]:
+    """Return of which time a state is, of which start, and whether it is a calm one."""
+    _, _, t_ms, _, boot, mood = _HEAD.unpack_from(state)
+    return t_ms, boot, bool(mood & 1)
+
+
 class Checks:
     """The checks of one node. Times are epoch ms of event time, values in their units, before calibration.
 
     t_ms: the newest reading's time. calm: see above; calm_until_ms: from then on a rest may be a flat line.
     spacing: while calm, the next reading comes more than the first and at most the second of these ms later.
     window: what the quick path keeps while calm lasts. node, boot: whose they are, and which of its starts was
-    heard last, for the caller to use.
+    heard last, for the caller to use. kept: the state that the caller has written down.
     """
 
     __slots__ = (
@@ -123,6 +131,7 @@ class Checks:
         "boot",
         "calm",
         "calm_until_ms",
+        "kept",
         "last",
         "node",
         "prior",
@@ -136,6 +145,7 @@ class Checks:
     def __init__(self, of: Profile, node: str = "") -> None:
         self.profile = of
         self.node = node
+        self.kept = b""
         self.begin()
 
     def begin(self) -> None:
@@ -146,8 +156,8 @@ class Checks:
         self.calm_until_ms = 0
         self.last: tuple[float, ...] = ()
         self.prior: tuple[float | None, ...] = ()
-        self.since_ms: list[int] = []
-        self.window: tuple[float, ...] = ()
+        self.since_ms = NO_TIMES
+        self.window = NO_WINDOW
         self._apart = False
         self.spacing: tuple[float, float] = self._spacing()
         self._tracks: list[Track | None] = [None] * len(self.profile.quantities)
@@ -218,7 +228,7 @@ class Checks:
         """Return checks for another profile that know what these know of the quantities in both."""
         other = Checks(of, self.node)
         other.t_ms, other._started_ms, other.boot = self.t_ms, self._started_ms, self.boot
-        other._apart = self._apart
+        other._apart, other.kept = self._apart, self.kept
         self._spread()
         known = dict(zip(self.profile.quantities, self._tracks, strict=True))
         other._tracks = [known.get(name) for name in of.quantities]
@@ -289,10 +299,10 @@ class Checks:
         tracks = [track for track in self._tracks if track is not None]
         self.last = tuple(track.last for track in tracks)
         self.prior = tuple(track.prior for track in tracks)
-        self.since_ms = [track.since_ms for track in tracks]
+        self.since_ms = array("q", [track.since_ms for track in tracks])
         self.calm_until_ms = _calm_until(self.since_ms, self.profile.limits)
         self._tracks = []
-        self.window = ()
+        self.window = NO_WINDOW
         self.spacing = self._spacing()
         self.calm = True
 

@@ -14,7 +14,7 @@ from edge.rules.past import Past
 from edge.rules.peers import Peers
 from edge.rules.rule import SIGNALS, NoData, Rule
 from edge.rules.source import Bound, Source
-from edge.rules.track import Terms, Track
+from edge.rules.track import Track, terms_of
 
 NONE: Sequence[Episode] = ()
 
@@ -48,7 +48,7 @@ class Line:
         cls, rule: Rule, node: Node, quantities: Sequence[str], peers: Peers, period_s: float
     ) -> Line | None:
         """Bind a rule; None where it cannot apply: no such stage, no such quantity."""
-        terms = Terms(rule, node, period_s)
+        terms = terms_of(rule, node, period_s)
         if not terms.levels:
             return None
         watched = (rule.of or _headline(node)) if rule.quantity == "doubt_s" else rule.quantity
@@ -63,7 +63,7 @@ class Line:
                 return None
         elif index < 0:
             return None
-        line = cls(rule, Track(terms, rule.quantity), index, source)
+        line = cls(rule, Track(terms, rule.quantity, node), index, source)
         if rule.given is not None:
             if rule.given.quantity not in quantities:
                 return None
@@ -124,7 +124,7 @@ class Line:
         for episode in found:
             if episode.end_ms is not None and self.source is None:
                 if self.past is None:
-                    self.past = Past(self.track.terms, self.track.quantity)
+                    self.past = Past(self.track)
                 self.past.remember(episode)
         return found
 
@@ -140,7 +140,7 @@ class Line:
         if self.past is None:
             if value * self.track.terms.sign < self.track.terms.first:
                 return ()
-            self.past = Past(self.track.terms, self.track.quantity)
+            self.past = Past(self.track)
         return self.past.take(t_ms, value, self.track)
 
     def signal(self, now_ms: int, value: float) -> Sequence[Episode]:
@@ -230,7 +230,7 @@ class Line:
             if self.schedule is not None:
                 self.in_force, self.edge_ms = self.schedule.span(self.track.last_ms)
         if "past" in state:
-            self.past = Past(self.track.terms, self.track.quantity)
+            self.past = Past(self.track)
             self.past.load(state["past"])
         if "source" in state and self.source is not None:
             self.source.load(state["source"])

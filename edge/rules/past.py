@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from edge.model.alert import Episode
-from edge.rules.track import Terms, Track
+from edge.rules.track import Track
 
 REMEMBERED = 8  # the newest episodes whose spans are kept; what is older than these cannot be told any more
 
@@ -20,9 +20,9 @@ class Past:
 
     __slots__ = ("spans", "terms", "touched", "track")
 
-    def __init__(self, terms: Terms, quantity: str) -> None:
-        self.terms = terms
-        self.track = Track(terms, quantity)
+    def __init__(self, live: Track) -> None:
+        self.terms = live.terms
+        self.track = Track(live.terms, live.quantity, live.node)
         self.spans: list[tuple[int, int]] = []
         self.touched = False
 

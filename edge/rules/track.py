@@ -25,19 +25,18 @@ INF = float("inf")
 
 
 class Terms:
-    """A rule as it stands for one node: every threshold a number, high values always the bad ones."""
+    """A rule as it stands for nodes with these stages: every threshold a number, high values the bad ones."""
 
     __slots__ = (
-        "bad", "counted", "enters", "first", "for_ms", "gap_ms", "gateway", "keep_ms", "leaves", "levels",
-        "node", "rule", "sign",
+        "bad", "counted", "enters", "first", "for_ms", "gap_ms", "keep_ms", "leaves", "levels", "rule", "sign",
     )  # fmt: skip
 
-    def __init__(self, rule: Rule, node: Node, period_s: float) -> None:
-        self.rule, self.node, self.gateway = rule.name, str(node.id), node.gateway or ""
+    def __init__(self, rule: Rule, stages: Mapping[str, float], period_s: float) -> None:
+        self.rule = rule.name
         self.sign = -1.0 if rule.below else 1.0
         found = []
         for step in rule.steps:
-            enter, leave = step.enter.at(node.stages, period_s), step.leave.at(node.stages, period_s)
+            enter, leave = step.enter.at(stages, period_s), step.leave.at(stages, period_s)
             if enter is not None and leave is not None:
                 found.append((step.level, self.sign * enter, self.sign * leave))
         self.levels: list[Level] = [level for level, _, _ in found]
@@ -45,10 +44,25 @@ class Terms:
         self.leaves = [min(enter, leave) for _, enter, leave in found]
         self.first = min(self.enters, default=0.0)
         self.for_ms, self.keep_ms = rule.for_ms, rule.keep_ms
-        self.gap_ms = round(1000 * (rule.gap.at(node.stages, period_s) or 0))
+        self.gap_ms = round(1000 * (rule.gap.at(stages, period_s) or 0))
         self.counted = rule.quantity in COUNTED
         forecast = rule.derive is not None and rule.derive.form == "forecast"
         self.bad = 1.0 if forecast else self.sign  # in which direction what people are told is worse
+
+
+_KNOWN: dict[tuple[int, tuple[tuple[str, float], ...], float], tuple[Rule, Terms]] = {}
+MOST_KNOWN = 10_000
+
+
+def terms_of(rule: Rule, node: Node, period_s: float) -> Terms:
+    """Return a rule's terms for a node: one object for all nodes with its stages and period."""
+    key = (id(rule), tuple(node.stages.items()), period_s)
+    known = _KNOWN.get(key)
+    if known is None:
+        if len(_KNOWN) >= MOST_KNOWN:
+            _KNOWN.clear()
+        known = _KNOWN[key] = (rule, Terms(rule, node.stages, period_s))  # the rule keeps its id for itself
+    return known[1]
 
 
 class Track:
@@ -65,6 +79,7 @@ class Track:
         "left",
         "low",
         "moved",
+        "node",
         "on",
         "peak",
         "peak_ms",
@@ -74,25 +89,29 @@ class Track:
         "until_ms",
     )  # fmt: skip
 
-    def __init__(self, terms: Terms, quantity: str) -> None:
-        self.terms, self.quantity = terms, quantity
+    def __init__(self, terms: Terms, quantity: str, node: Node) -> None:
+        self.terms, self.quantity, self.node = terms, quantity, node
         self.episode: Episode | None = None
         self.free_ms = 0  # the last episode ended here
         self.moved = False  # since somebody looked: something that must outlive a restart
         self._rest()
 
     def _rest(self) -> None:
-        count = len(self.terms.levels)
         self.idle = True
-        self.began: list[int | None] = [None] * count
-        self.left: list[int | None] = [None] * count
-        self.on = [False] * count
+        self.began: list[int | None] = []  # one a level, but at rest
+        self.left: list[int | None] = []
+        self.on: list[bool] = []
         self.last_ms = 0
         self.peak = 0.0
         self.peak_ms = 0
         self.anchors: tuple[int, float, int, float] | None = None
         self.told_none = False
         self.low, self.high, self.until_ms = 0.0, 0.0, 0  # within and until then a value moves nothing
+
+    def _rouse(self) -> None:
+        count = len(self.terms.levels)
+        self.idle = False
+        self.began, self.left, self.on = [None] * count, [None] * count, [False] * count
 
     def step(
         self,
@@ -110,7 +129,7 @@ class Track:
         if self.idle:
             if x < self.terms.first:
                 return None
-            self.idle = False
+            self._rouse()
         elif self.low <= x < self.high and t_ms < self.until_ms and live:
             self.last_ms = t_ms
             told = value if shown is None else shown
@@ -119,6 +138,8 @@ class Track:
             return None
         self.moved = True
         ended = self._no_data_is_over(t_ms, x)
+        if self.idle:
+            return ended
         self._levels(t_ms, x)
         told = value if shown is None else shown
         self._extremes(t_ms, told)
@@ -234,12 +255,12 @@ class Track:
         start = min(at for at, on in zip(self.began, self.on, strict=True) if on and at is not None)
         level = self.terms.levels[top]
         self.episode = Episode(
-            rule=self.terms.rule, node=self.terms.node, start_ms=max(start, self.free_ms),
+            rule=self.terms.rule, node=str(self.node.id), start_ms=max(start, self.free_ms),
             quantity=self.quantity, level=level, highest=level, value=told,
             peak=None if told is None else self.peak,
             peak_ms=self.peak_ms or t_ms, updated_ms=t_ms, threshold=self.terms.sign * self.terms.enters[top],
             rate_per_h=None if told is None else self.rate_per_h(t_ms, told), live=live,
-            gateway=self.terms.gateway, note=note,
+            gateway=self.node.gateway or "", note=note,
         )  # fmt: skip
         return self.episode
 
@@ -264,7 +285,8 @@ class Track:
         """Open an episode because no value came; the next value decides whether it goes on."""
         if self.episode is not None or not self.terms.levels:
             return None
-        self.idle, self.told_none, self.moved = False, True, True
+        self._rouse()
+        self.told_none, self.moved = True, True
         self.began[0], self.on[0], self.last_ms = last_ms + self.terms.gap_ms, True, last_ms
         return self._open(now_ms, None, True, None, 0)
 
@@ -289,7 +311,7 @@ class Track:
     def load(self, state: Mapping[str, Any]) -> None:
         """Go on from a dump; one of a rule with other levels is not carried on, but its episode is."""
         self._rest()
-        self.idle = False
+        self._rouse()
         self.last_ms, self.peak, self.peak_ms = state["last"], state["peak"], state["peak_ms"]
         self.told_none = state["none"]
         self.anchors = None if state["anchors"] is None else tuple(state["anchors"])

@@ -12,11 +12,10 @@ from typing import Any
 from edge.model.alert import Episode
 from edge.model.kinds import KINDS
 from edge.model.node import Node
-from edge.rules.line import Line
 from edge.rules.peers import Alone, Peers
-from edge.rules.rule import SIGNALS, Rule
+from edge.rules.plan import Lines, plan_of
+from edge.rules.rule import Rule
 
-INF = float("inf")
 SAVE_MS = 300_000  # windows are worth writing down this often
 NOTHING: tuple[Episode, ...] = ()
 
@@ -28,7 +27,14 @@ class Watch:
     lies strictly between, `take` need not be called; who skips it sets `newest_ms` to the time of the reading,
     so that late ones are known. None means: call it always.
     changed: whether something happened since the last `dump` that must outlive a restart.
+
+    The lines, a state a rule, are made when something first stirs them: a calm node costs little memory.
     """
+
+    __slots__ = (
+        "_clock_qc", "_due_ms", "_heard_ms", "_made", "_peers", "_plan", "_save_ms", "busy", "changed",
+        "newest_ms", "node",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -41,36 +47,39 @@ class Watch:
     ) -> None:
         if period_s is None:
             period_s = KINDS[node.kind].period_s if node.kind in KINDS else 60.0
-        made = [Line.make(rule, node, quantities, peers or Alone(), period_s) for rule in rules]
-        lines = [line for line in made if line is not None]
-        self.lines = [line for line in lines if line.quantity not in SIGNALS]
-        self.doubts = [line for line in lines if line.quantity == "doubt_s"]
-        self.silences = [line for line in lines if line.quantity == "silence_s"]
-        self.clocks = [line for line in lines if line.quantity == "clock_qc"]
+        self._plan = plan_of(tuple(rules), node, quantities, period_s)
+        self._peers = peers or Alone()
+        self._made: Lines | None = None if self._plan.calm is not None else self._plan.lines(node, self._peers)
         self.node = node
         self.newest_ms = 0
         self.busy = False
         self.changed = False
-        self._all = lines
         self._heard_ms: int | None = None
         self._clock_qc = 0
         self._due_ms = 0
-        first_s = min((line.track.terms.first for line in self.silences), default=None)
-        self._silent_ms = None if first_s is None else round(1000 * first_s)
-        self._always = [line for line in self.lines if line.source is not None or line.waits]
-        self._quiet = [line for line in self.lines if line not in self._always]
-        self._bounds = _bounds(self._quiet)
-        self._doubted = tuple(line.index for line in self.doubts)
         self._save_ms = 0
-        self.calm: tuple[tuple[float, float], ...] | None = None
-        if not self._always:
-            within = {index: (low, high) for index, low, high in self._bounds}
-            self.calm = tuple(within.get(index, (-INF, INF)) for index in range(len(quantities)))
+
+    @property
+    def lines(self) -> Lines:
+        """The rules bound to the node."""
+        if self._made is None:
+            self._made = self._plan.lines(self.node, self._peers)
+        return self._made
+
+    @property
+    def calm(self) -> tuple[tuple[float, float], ...] | None:
+        """See above."""
+        return self._plan.calm
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """What its readings are made of."""
+        return self._plan.quantities
 
     @property
     def empty(self) -> bool:
         """Whether no rule applies to the node."""
-        return not self._all
+        return self._plan.empty
 
     def take(
         self, t_ms: int, values: Sequence[float | None], flags: Sequence[int], *, late: bool = False
@@ -86,13 +95,14 @@ class Watch:
         found: list[Episode] = []
         if self.busy or self._stirs(values, flags):
             self._take_closely(t_ms, values, flags, not late, found)
-        for line in self._always:
-            changed = line.take(t_ms, values, flags, not late)
-            if changed or line.track.moved:
-                found += changed
-                self.changed, self._due_ms = True, 0
-        if self._always and t_ms >= self._save_ms:
-            self.changed, self._save_ms = True, t_ms + SAVE_MS
+        if self._plan.calm is None:
+            for line in self.lines.always:
+                changed = line.take(t_ms, values, flags, not late)
+                if changed or line.track.moved:
+                    found += changed
+                    self.changed, self._due_ms = True, 0
+            if t_ms >= self._save_ms:
+                self.changed, self._save_ms = True, t_ms + SAVE_MS
         return found or NOTHING
 
     def passes(
@@ -105,14 +115,14 @@ class Watch:
 
         They are in order, and none is late. If not, each is to be taken. It says the same as taking each.
         """
-        if self.calm is None or self.busy or times_ms[0] <= self.newest_ms:
+        if self._plan.calm is None or self.busy or times_ms[0] <= self.newest_ms:
             return False
         if flags.count(flags[0]) != len(flags) or max(flags[0]) > 2:
             return False
-        if self._bounds:
+        if self._plan.bounds:
             columns = list(zip(*values, strict=True))
             try:
-                for index, low, high in self._bounds:
+                for index, low, high in self._plan.bounds:
                     column = columns[index]
                     if not (low < min(column) and max(column) < high):
                         return False
@@ -123,11 +133,11 @@ class Watch:
 
     def _stirs(self, values: Sequence[float | None], flags: Sequence[int]) -> bool:
         """Tell whether a reading could move anything at rest."""
-        for index, low, high in self._bounds:
+        for index, low, high in self._plan.bounds:
             value = values[index]
             if value is not None and not low < value < high:
                 return True
-        for index in self._doubted:  # noqa: SIM110 (the hot path: a generator costs twice this loop)
+        for index in self._plan.doubted:  # noqa: SIM110 (the hot path: a generator costs twice this loop)
             if flags[index] > 2:
                 return True
         return False
@@ -140,8 +150,8 @@ class Watch:
         live: bool,
         found: list[Episode],
     ) -> None:
-        busy = False
-        for line in self._quiet:
+        busy, lines = False, self.lines
+        for line in lines.quiet:
             changed = line.take(t_ms, values, flags, live)
             track = line.track
             if changed or track.moved:
@@ -149,7 +159,7 @@ class Watch:
                 self.changed, self._due_ms = True, 0
             if not track.idle:
                 busy = True
-        for line in self.doubts:
+        for line in lines.doubts:
             if flags[line.index] <= 2 and line.track.idle and line.doubt_ms is None:
                 continue
             found += line.doubt(t_ms, flags[line.index], live)
@@ -160,8 +170,10 @@ class Watch:
             self.busy, self.changed = busy, True
 
     def _take_past(self, t_ms: int, values: Sequence[float | None], flags: Sequence[int]) -> Sequence[Episode]:
+        if self._made is None and not self._stirs(values, flags):
+            return NOTHING
         found: list[Episode] = []
-        for line in self.lines:
+        for line in self.lines.values:
             if line.source is None:
                 found += line.take_past(t_ms, values, flags)
                 if line.past is not None and line.past.touched:
@@ -179,40 +191,52 @@ class Watch:
 
         listening_since_ms: since when the caller has heard its nodes; nobody is silent before.
         """
-        if now_ms < self._due_ms:
+        if now_ms < self._due_ms or self._rests(now_ms, listening_since_ms):
             return NOTHING
         found: list[Episode] = []
-        open_signal = False
-        for line in self.silences:
+        open_signal, lines = False, self.lines
+        for line in lines.silences:
             found += line.silence(now_ms, listening_since_ms, self._heard_ms)
             open_signal = open_signal or not line.track.idle
-        for line in self.clocks:
+        for line in lines.clocks:
             if self._heard_ms is not None:
                 found += line.signal(now_ms, float(self._clock_qc))
             open_signal = open_signal or not line.track.idle
-        for line in self.lines:
+        for line in lines.values:
             found += line.tick(now_ms, listening_since_ms)
         self.changed = self.changed or bool(found)
-        self._next_due(now_ms, listening_since_ms, open_signal)
+        waits = open_signal or any(line.waits for line in lines.values)
+        self._next_due(now_ms, listening_since_ms, waits)
         return found
 
-    def _next_due(self, now_ms: int, listening_since_ms: int, open_signal: bool) -> None:
+    def _rests(self, now_ms: int, listening_since_ms: int) -> bool:
+        """Tell whether nothing was ever stirred, and neither silence nor clock stir anything now."""
+        if self._made is not None or (self._heard_ms is not None and self._clock_qc >= self._plan.clock_qc):
+            return False
+        silent_ms = self._plan.silent_ms
+        if silent_ms is not None and now_ms - max(self._heard_ms or 0, listening_since_ms) >= silent_ms:
+            return False
+        self._next_due(now_ms, listening_since_ms, waits=False)
+        return True
+
+    def _next_due(self, now_ms: int, listening_since_ms: int, waits: bool) -> None:
         """Say until when a tick could find nothing, whatever is heard meanwhile."""
-        waits = open_signal or any(line.waits for line in self.lines)
-        if waits or self._silent_ms is None:
+        silent_ms = self._plan.silent_ms
+        if waits or silent_ms is None:
             self._due_ms = now_ms if waits else now_ms + 60_000
         else:
-            self._due_ms = max(self._heard_ms or 0, listening_since_ms) + self._silent_ms
+            self._due_ms = max(self._heard_ms or 0, listening_since_ms) + silent_ms
 
     def dump(self) -> dict[str, Any]:
         """Return the state as JSON can hold it: next to nothing while all is calm."""
         self.changed = False
         state: dict[str, Any] = {"t": self.newest_ms} if self.newest_ms else {}
-        lines = {line.rule: kept for line in self._all if (kept := line.dump()) is not None}
-        if lines:
-            state["rules"] = lines
-        if self._heard_ms is not None and any(not line.track.idle for line in self.silences):
-            state["heard"] = self._heard_ms
+        if self._made is not None:
+            kept = {line.rule: of for line in self._made.all if (of := line.dump()) is not None}
+            if kept:
+                state["rules"] = kept
+            if self._heard_ms is not None and any(not line.track.idle for line in self._made.silences):
+                state["heard"] = self._heard_ms
         if self._clock_qc:
             state["clock"] = self._clock_qc
         return state
@@ -223,27 +247,17 @@ class Watch:
         self._heard_ms = state.get("heard")
         self._clock_qc = state.get("clock", 0)
         self._due_ms = 0
-        for line in self._all:
-            kept = state.get("rules", {}).get(line.rule)
-            if kept is not None:
-                line.load(kept)
-        self.busy = any(not line.track.idle for line in self.lines) or any(
-            line.doubt_ms is not None for line in self.doubts
-        )
+        if state.get("rules"):
+            for line in self.lines.all:
+                kept = state["rules"].get(line.rule)
+                if kept is not None:
+                    line.load(kept)
+        if self._made is not None:
+            self.busy = any(not line.track.idle for line in self._made.values) or any(
+                line.doubt_ms is not None for line in self._made.doubts
+            )
 
     def open_episodes(self) -> list[Episode]:
         """Return what is open now."""
-        return [line.track.episode for line in self._all if line.track.episode is not None]
-
-
-def _bounds(lines: Sequence[Line]) -> tuple[tuple[int, float, float], ...]:
-    """Return within which values of which quantities nothing begins."""
-    within: dict[int, tuple[float, float]] = {}
-    for line in lines:
-        low, high = within.get(line.index, (-INF, INF))
-        terms = line.track.terms
-        if terms.sign < 0:
-            within[line.index] = (max(low, -terms.first), high)
-        else:
-            within[line.index] = (low, min(high, terms.first))
-    return tuple((index, low, high) for index, (low, high) in sorted(within.items()))
+        lines = [] if self._made is None else self._made.all
+        return [line.track.episode for line in lines if line.track.episode is not None]

@@ -10,20 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
-from edge.quality import NO_OVERRIDES, Checks, Overrides, Profile, profile
+from edge.quality import NO_OVERRIDES, Checks, Overrides, Profile, age, profile
 
 SAVE_MS = 60_000
 """While all is calm a node's state is written once in so long (event time) and at the end, else every time."""
-
-
-class _Written(NamedTuple):
-    """What the disk has of a node."""
-
-    t_ms: int
-    calm: bool
-    boot: int
 
 
 class QualityStates:
@@ -33,14 +24,14 @@ class QualityStates:
         self._overrides = overrides
         self._profiles: dict[tuple[str, tuple[str, ...], float], Profile] = {}
         self._nodes: dict[str, Checks] = {}
-        self._saved: dict[str, bytes] = {}
+        self._unheard: dict[str, bytes] = {}
         self._to_save: list[tuple[str, bytes]] = []
-        self._written: dict[str, _Written] = {}
+        self._whole = False
         self.touched: set[Checks] = set()
 
     def load(self, rows: Iterable[tuple[str, bytes]]) -> None:
         """Take up what was written; a node's state is read when the node is heard."""
-        self._saved.update(rows)
+        self._unheard.update(rows)
 
     def of(self, node: str, quantities: Sequence[str], period_s: float) -> Checks:
         """Return the checks of a node that sends these quantities; what is known of others of its is kept."""
@@ -48,8 +39,8 @@ class QualityStates:
         known = self._nodes.get(node)
         if known is None:
             known = Checks(under, node)
-            if node in self._saved:
-                known.load(self._saved[node])
+            known.kept = self._unheard.pop(node, b"")
+            known.load(known.kept)
         elif known.profile is not under:
             known = known.under(under)
         self._nodes[node] = known
@@ -66,35 +57,29 @@ class QualityStates:
 
     def all(self) -> None:
         """Let the next commit write the state of every node as it is."""
-        self._written.clear()
+        self._whole = True
         self.touched.update(self._nodes.values())
 
     def settle(self) -> None:
         """What `dirty` returned is on the disk."""
         for node, state in self._to_save:
-            checks = self._nodes[node]
-            self._saved[node] = state
-            self._written[node] = _Written(checks.t_ms, checks.calm, checks.boot)
+            self._nodes[node].kept = state
         self._to_save = []
         self.touched.clear()
 
     def rollback(self) -> None:
         """Forget what was taken since the last commit."""
         for checks in self.touched:
-            checks.load(self._saved.get(checks.node, b""))
+            checks.load(checks.kept)
         self._to_save = []
         self.touched.clear()
 
     def _is_fresh(self, checks: Checks) -> bool:
         """Whether what the disk has of a calm node says nearly the same."""
-        written = self._written.get(checks.node)
-        return (
-            written is not None
-            and checks.calm
-            and written.calm
-            and checks.boot == written.boot
-            and checks.t_ms - written.t_ms < SAVE_MS
-        )
+        if not checks.calm or not checks.kept or self._whole:
+            return False
+        t_ms, boot, was_calm = age(checks.kept)
+        return was_calm and checks.boot == boot and checks.t_ms - t_ms < SAVE_MS
 
     def _profile(self, node: str, quantities: tuple[str, ...], period_s: float) -> Profile:
         key = (node if node in self._overrides.nodes else "", quantities, period_s)

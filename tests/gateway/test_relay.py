@@ -125,13 +125,14 @@ async def test_a_reply_that_is_none_goes_to_quarantine_and_a_strangers_is_not_ke
 
 
 async def test_the_cloud_is_told_of_each_birth_and_of_what_was_said(rig: Rig) -> None:
+    rig.committer.relay.has_cloud = True
     rig.committer.relay.renew([command(1)])
     await rig.take(birth(boot=30_001))
     births, sent = rig.committer.relay.news(100)
-    assert [relay.birth_row(*born)["boot"] for born in births] == [30_001]
+    assert [born.boot for born in births] == [30_001]
     assert [(row["node"], row["id"]) for row in sent] == [("ys-07", 1)]
 
     await rig.take(birth(boot=40_001))  # while the report is under way
     rig.committer.relay.told(births, sent)
     births, sent = rig.committer.relay.news(100)
-    assert [relay.birth_row(*born)["boot"] for born in births] == [40_001] and sent == []
+    assert [born.boot for born in births] == [40_001] and sent == []

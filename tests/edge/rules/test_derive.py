@@ -166,7 +166,7 @@ def test_leq_agrees_with_the_seconds_of_a_real_street() -> None:
     text = '[rule.x]\nquantity = "noise_laeq_db"\nderive = { leq = "night" }\nlevels.blue = 0'
     noise = watch(text, "noise", ["noise_laeq_db"])
     feed(noise, night, MIDNIGHT)
-    source = noise.lines[0].source
+    source = noise.lines.values[0].source
     assert source is not None and source.take(MIDNIGHT + 6 * HOUR - 1, [None], [9], 2) is None
     sums, count = source.dump()[2:]
     assert 10 * log10(sums / count) == pytest.approx(by_hand)

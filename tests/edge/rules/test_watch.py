@@ -103,7 +103,7 @@ def test_low_values_can_be_the_bad_ones() -> None:
 def test_a_rule_over_stages_does_not_apply_where_there_are_none() -> None:
     bare = Node(id=node_id("wl-02"), kind="water_level", label_en="", label_zh="", site="s", district="d")
     assert watch_of(FLOOD, node=bare).empty
-    assert [level.word for level in watch_of(FLOOD).lines[0].track.terms.levels] == ["yellow", "orange"]
+    assert [level.word for level in watch_of(FLOOD).lines.values[0].track.terms.levels] == ["yellow", "orange"]
 
 
 def test_calm_says_when_the_call_can_be_left_out() -> None:
