@@ -20,7 +20,7 @@ run: setup-run ## Start the city: broker, gateway, cloud and a simulated distric
 test: setup ## Install what the tests need, check the sources, run every test
 	@scripts/debian-packages
 	@$(MAKE) check
-	@.venv/bin/pytest $(ARGS)
+	@scripts/tests $(ARGS)
 
 setup: ## Make the development environment in .venv (seconds when nothing changed)
 	@scripts/setup dev

@@ -125,8 +125,8 @@ def _moved_on(under: Profile, of_row: str) -> list[str]:
         "        else:",
         "            rest(since_ms, last, values, rows, first, at, t0_ms)",
         "            row = rows[at - 2]",
-        f"            checks.prior = ({of_row})",
-        "        checks.t_ms, checks.last = newest_ms, values",
+        f"            checks.prior = array('d', ({of_row}))",
+        "        checks.t_ms, checks.last = newest_ms, array('d', values)",
     ]
 
 

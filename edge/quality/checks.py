@@ -27,7 +27,7 @@ _ROUGH = struct.Struct("<ddddIIIIII")
 _VERSION = 1
 _LONGEST_MS = 2**32 - 1
 _NEVER = -(2**62)
-NO_TIMES, NO_WINDOW = array("q"), array("d")
+NO_TIMES, NO_VALUES = array("q"), array("d")
 GAP_PERIODS, GAP_AT_LEAST_MS = 3, 10_000
 STEP_MARGIN = 1 - 1e-9
 
@@ -154,10 +154,10 @@ class Checks:
         self.boot = 0
         self.calm = False
         self.calm_until_ms = 0
-        self.last: tuple[float, ...] = ()
-        self.prior: tuple[float | None, ...] = ()
+        self.last = NO_VALUES
+        self.prior = NO_VALUES  # not a number where there is none
         self.since_ms = NO_TIMES
-        self.window = NO_WINDOW
+        self.window = NO_VALUES
         self._apart = False
         self.spacing: tuple[float, float] = self._spacing()
         self._tracks: list[Track | None] = [None] * len(self.profile.quantities)
@@ -191,8 +191,7 @@ class Checks:
             self.calm | self._apart << 1,
         )
         if self.calm:  # nearly always: once a node and commit
-            prior = self.prior if None not in self.prior else [nan if x is None else x for x in self.prior]
-            return self.profile.calm_state.pack(*head, *self.last, *prior, *self.since_ms)
+            return self.profile.calm_state.pack(*head, *self.last, *self.prior, *self.since_ms)
         if self.t_ms == _NEVER:
             return _HEAD.pack(*head)
         return _HEAD.pack(*head) + b"".join(_track_bytes(track, self.t_ms) for track in self._tracks)
@@ -279,7 +278,8 @@ class Checks:
         if self.calm:
             rows = zip(self.last, self.prior, self.since_ms, strict=True)
             self._tracks = [
-                Track(last, self.t_ms, prior, last, since_ms, last, self.t_ms) for last, prior, since_ms in rows
+                Track(last, self.t_ms, None if isnan(prior) else prior, last, since_ms, last, self.t_ms)
+                for last, prior, since_ms in rows
             ]
             self.calm = False
 
@@ -297,12 +297,12 @@ class Checks:
             ):
                 return
         tracks = [track for track in self._tracks if track is not None]
-        self.last = tuple(track.last for track in tracks)
-        self.prior = tuple(track.prior for track in tracks)
+        self.last = array("d", [track.last for track in tracks])
+        self.prior = array("d", [nan if track.prior is None else track.prior for track in tracks])
         self.since_ms = array("q", [track.since_ms for track in tracks])
         self.calm_until_ms = _calm_until(self.since_ms, self.profile.limits)
         self._tracks = []
-        self.window = NO_WINDOW
+        self.window = NO_VALUES
         self.spacing = self._spacing()
         self.calm = True
 

@@ -18,7 +18,7 @@ from servers import InfluxDB, Mosquitto
 from edge.broker import BrokerAddress
 from edge.folder import FORMAT
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.real, pytest.mark.alone, pytest.mark.timeout(240)]
 
 COUNTS = ("produced", "stored", "queued", "dropped", "quarantined", "missing")
 

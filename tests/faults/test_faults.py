@@ -33,6 +33,7 @@ async def test_a_plan_that_cannot_be_carried_out_is_refused_before_anything_star
 
 
 @pytest.mark.real
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 async def test_no_fault_loses_doubles_or_forgets_a_reading(tmp_path: Path) -> None:
     report = await run(tmp_path, load_scenario("selection"), seed=1)
@@ -43,6 +44,7 @@ async def test_no_fault_loses_doubles_or_forgets_a_reading(tmp_path: Path) -> No
 
 
 @pytest.mark.real
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 async def test_a_gateway_whose_disk_is_lost_or_damaged_gets_all_again_from_the_nodes(tmp_path: Path) -> None:
     scenario = load_scenario("lost_disk").only(
@@ -54,6 +56,7 @@ async def test_a_gateway_whose_disk_is_lost_or_damaged_gets_all_again_from_the_n
 
 
 @pytest.mark.real
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 async def test_power_that_goes_in_mid_flow_costs_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     scenario = load_scenario("mid_flow").only(
@@ -65,6 +68,7 @@ async def test_power_that_goes_in_mid_flow_costs_nothing_that_was_acknowledged(t
 
 
 @pytest.mark.real
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 async def test_the_same_seed_gives_the_same_ledger(tmp_path: Path) -> None:
     scenario = load_scenario("selection").only(
@@ -78,6 +82,7 @@ async def test_the_same_seed_gives_the_same_ledger(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 async def test_a_node_at_the_end_of_its_memory_loses_its_oldest_readings_and_no_other(tmp_path: Path) -> None:
     scenario = load_scenario("overflow").only(["outbox_overflow", "gateway_kill"])
@@ -87,6 +92,7 @@ async def test_a_node_at_the_end_of_its_memory_loses_its_oldest_readings_and_no_
 
 
 @pytest.mark.real
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 async def test_a_gateway_at_the_end_of_its_room_counts_every_reading_that_it_lets_go(tmp_path: Path) -> None:
     scenario = load_scenario("backlog").only(["backlog_limit", "disk_nearly_full"])
