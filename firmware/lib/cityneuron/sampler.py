@@ -5,35 +5,15 @@ from binascii import crc32
 from cityneuron.errors import SensorError, SettingsError
 
 
-class Sensor:
-    """A driver on a bus. `datum_mm`, the height of the sensor's face over zero, makes a distance a stage."""
-
-    def __init__(self, driver, bus, datum_mm=None):
-        self._read = driver.read
-        self._bus = bus
-        self._datum_mm = datum_mm
-        self.name = driver.__name__
-        self.columns = driver.COLUMNS
-        if self.columns[0][0] == "distance_m":
-            if datum_mm is None:
-                raise SettingsError(
-                    "%s needs datum_mm" % self.name, "give the sensor's height over the gauge's zero in mm"
-                )
-            self.columns = (("level_m", 3),) + self.columns[1:]
-
-    async def read(self):
-        """Return one integer or None a column, or raise SensorError."""
-        values = await self._read(self._bus)
-        if self._datum_mm is None or values[0] is None:
-            return values
-        return (self._datum_mm - values[0],) + tuple(values[1:])
-
-
 class Sampler:
-    """Reads all sensors. One that fails leaves its columns empty and is counted; the others go on."""
+    """Reads all sensors (see drivers/instrument.py). One that fails leaves its columns empty and is counted.
+
+    Sensors with a laser or a heater rest between readings when wake() is called `warm_up_ms` before sample().
+    """
 
     def __init__(self, sensors):
         self._sensors = sensors
+        self.warm_up_ms = max([sensor.warm_up_ms for sensor in sensors] or [0])
         self.columns = tuple(column for sensor in sensors for column in sensor.columns)
         self.failures = 0
         self.last_error = ""
@@ -46,6 +26,14 @@ class Sampler:
     def schema(self):
         """A number for this set of columns: 16 bits, so that other columns get another number."""
         return crc32(repr(self.columns).encode()) & 0xFFFF
+
+    async def wake(self):
+        """Switch on what must warm up; harmless when it is on, and when nothing must."""
+        for sensor in self._sensors:
+            try:
+                await sensor.wake()
+            except (SensorError, OSError) as error:  # its reading will fail too, and be counted
+                self.last_error = "%s: %s" % (sensor.name, error)
 
     async def sample(self):
         """Return the row (a list that the next call fills again)."""
