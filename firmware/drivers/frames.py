@@ -29,6 +29,17 @@ async def collect(bus, length, timeout_ms):
     return bytes(raw)
 
 
+async def collect_frame(bus, head, length, timeout_ms):
+    """Return the next `length` bytes that begin with `head`, whatever stands before them. Raises SensorError."""
+    raw, skipped = await collect(bus, len(head), timeout_ms), 0
+    while raw != head:
+        skipped += 1
+        if skipped > 4 * length:
+            raise SensorError("no frame among %d bytes" % skipped, "check baud rate and that this is the sensor")
+        raw = raw[1:] + await collect(bus, 1, timeout_ms)
+    return raw + await collect(bus, length - len(head), timeout_ms)
+
+
 def median(echoes):
     """Return the middle of the echoes that came (None is one that did not), or None for fewer than three."""
     heard = sorted(echo for echo in echoes if echo is not None)
@@ -52,4 +63,14 @@ def crc8_maxim(data):
         crc ^= byte
         for _ in range(8):
             crc = crc >> 1 ^ 0x8C if crc & 1 else crc >> 1
+    return crc
+
+
+def crc8_sensirion(data):
+    """CRC-8 of Sensirion's words: polynomial 0x31, start 0xFF; of 0xBE 0xEF it is 0x92."""
+    crc = 0xFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x31) & 0xFF if crc & 0x80 else crc << 1
     return crc

@@ -1,0 +1,34 @@
+"""What Sensirion's I2C sensors share: commands of 16 bits, and words of 16 bits with a CRC-8 each."""
+
+import asyncio
+
+from cityneuron.errors import SensorError
+from drivers.frames import crc8_sensirion
+
+
+def command(number, *arguments):
+    """Return the bytes of a command and its argument words."""
+    raw = bytes((number >> 8, number & 0xFF))
+    for word in arguments:
+        pair = bytes((word >> 8, word & 0xFF))
+        raw += pair + bytes((crc8_sensirion(pair),))
+    return raw
+
+
+def words(raw, count):
+    """Return the `count` words of an answer. Raises SensorError."""
+    if len(raw) != 3 * count:
+        raise SensorError("%d of %d bytes" % (len(raw), 3 * count), "check wiring and supply")
+    found = []
+    for at in range(0, 3 * count, 3):
+        if crc8_sensirion(raw[at : at + 2]) != raw[at + 2]:
+            raise SensorError("checksum of word %d is wrong" % (at // 3), "shorten the cable; check pull-ups")
+        found.append(raw[at] << 8 | raw[at + 1])
+    return found
+
+
+async def ask(bus, address, number, count, wait_ms=2):
+    """Send a command and return the bytes of its answer of `count` words."""
+    bus.writeto(address, command(number))
+    await asyncio.sleep_ms(wait_ms)
+    return bus.readfrom(address, 3 * count)

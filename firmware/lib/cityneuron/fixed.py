@@ -1,0 +1,101 @@
+"""Sines, angles, roots and decibels in integers: an ESP32's single floats would bend what they touch.
+
+Angles are in millionths of a degree (udeg), sines in parts of ONE. Errors stay below 30 udeg and 1e-7.
+"""
+
+from array import array
+
+from micropython import const
+
+ONE = const(268_435_456)  # 2^28
+TURN, HALF_TURN, QUARTER = const(360_000_000), const(180_000_000), const(90_000_000)
+_BITS = const(28)
+_ARCTANGENTS = array(  # of 2^-i, in tenths of a udeg, so that their roundings do not add up
+    "i",
+    (450_000_000, 265_650_512, 140_362_435, 71_250_163, 35_763_344, 17_899_106, 8_951_737, 4_476_142)
+    + (2_238_105, 1_119_057, 559_529, 279_765, 139_882, 69_941, 34_971, 17_485, 8_743, 4_371, 2_186)
+    + (1_093, 546, 273, 137, 68, 34, 17),
+)
+_DECADE = const(100)  # tenths of a decibel in a factor of ten
+
+
+def sine(angle):
+    """Return ONE * sin(angle in udeg)."""
+    angle = (angle + HALF_TURN) % TURN - HALF_TURN
+    if angle > QUARTER:
+        angle = HALF_TURN - angle
+    elif angle < -QUARTER:
+        angle = -HALF_TURN - angle
+    x = angle * 843_314_856_532 // 180_000_000_000  # radians
+    square, term, total = x * x >> _BITS, x, x
+    for divisor in (6, 20, 42, 72, 110, 156):
+        term = -(term * square >> _BITS) // divisor
+        total += term
+    return total
+
+
+def cosine(angle):
+    """Return ONE * cos(angle in udeg)."""
+    return sine(angle + QUARTER)
+
+
+def arctangent(y, x):
+    """Return the angle of the point (x, y) in udeg, -HALF_TURN to HALF_TURN; 0 for the origin (CORDIC)."""
+    if x < 0:
+        return arctangent(-y, -x) + (HALF_TURN if y >= 0 else -HALF_TURN)
+    if not x and not y:
+        return 0
+    while x < ONE and -ONE < y < ONE:  # small numbers would lose their digits below
+        x, y = x << 4, y << 4
+    angle = 0
+    for shift in range(len(_ARCTANGENTS)):
+        if y > 0:
+            x, y = x + (y >> shift), y - (x >> shift)
+            angle += _ARCTANGENTS[shift]
+        else:
+            x, y = x - (y >> shift), y + (x >> shift)
+            angle -= _ARCTANGENTS[shift]
+    return (angle + 5) // 10
+
+
+def root(number):
+    """Return the integer part of the square root of a number >= 0 (Newton)."""
+    if number < 2:
+        return number
+    guess = 1 << 16
+    while guess * guess < number:
+        guess <<= 1
+    while True:
+        better = (guess + number // guess) >> 1
+        if better >= guess:
+            return guess
+        guess = better
+
+
+def _energies():
+    table, energy = array("I", bytes(4 * _DECADE)), 10**15
+    for index in range(_DECADE):
+        table[index] = energy // 10**10
+        energy = energy * 1_023_292_992_280_754 // 10**15  # 0.1 dB
+    return table
+
+
+_ENERGIES = _energies()  # 100,000 to 977,237: one decade in steps of 0.1 dB
+
+
+def energy(tenths_db):
+    """Return the energy of a level >= 0, in parts of 1/100,000 of that of 0 dB: levels add and average so."""
+    return _ENERGIES[tenths_db % _DECADE] * 10 ** (tenths_db // _DECADE)
+
+
+def level(parts):
+    """Return the level, in 0.1 dB, whose energy comes nearest (0 for less than the energy of 0 dB)."""
+    decades = index = 0
+    while parts >= 10 * _ENERGIES[0]:
+        parts, decades = (parts + 5) // 10, decades + 1
+    while index < _DECADE and _ENERGIES[index] < parts:
+        index += 1
+    above = 10 * _ENERGIES[0] if index == _DECADE else _ENERGIES[index]
+    if index and above - parts > parts - _ENERGIES[index - 1]:
+        index -= 1
+    return decades * _DECADE + index
