@@ -1,7 +1,7 @@
 """A contact at a pin: door, cover, float switch. `open_level` is the pin's level that counts as 1.
 
 With a contact to ground and the pin's pull-up, an open door reads 1. For another quantity name it in `as`:
-{"driver": "contact", "bus": "pin27", "as": {"door_open": "cover_open"}}.
+{"driver": "contact", "bus": "pin1", "as": {"door_open": "cover_open"}}.
 """
 
 import asyncio

@@ -9,8 +9,9 @@ _POLL_MS = 5
 
 def drain(bus):
     """Throw away what stands in the receive buffer: it answers an older question."""
-    while bus.any():
-        bus.read(bus.any())
+    waiting = bus.any()
+    if waiting:
+        bus.read(waiting)
 
 
 async def collect(bus, length, timeout_ms):

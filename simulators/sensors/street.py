@@ -15,7 +15,7 @@ _NO_CHECKSUM = frozenset(Fault) - {Fault.WRONG_CHECKSUM}
 class Rain(SensorModel):
     """A tipping bucket: each sense() pours `rain_mm` more into it; a tip closes the contact."""
 
-    sample: ClassVar[Mapping[str, Any]] = {"driver": "rain", "bus": "pin27", "tip_um": 200}
+    sample: ClassVar[Mapping[str, Any]] = {"driver": "rain", "bus": "pin1", "tip_um": 200}
     typical: ClassVar[Mapping[str, float]] = {"rain_mm": 0.0}
     faults = _NO_CHECKSUM
 
@@ -90,7 +90,7 @@ class Mpu6050(RegisterModel):
 class Contact(SensorModel):
     """A contact to ground at a pin with pull-up: open reads 1."""
 
-    sample: ClassVar[Mapping[str, Any]] = {"driver": "contact", "bus": "pin27"}
+    sample: ClassVar[Mapping[str, Any]] = {"driver": "contact", "bus": "pin1"}
     typical: ClassVar[Mapping[str, float]] = {"door_open": 0.0}
     faults = frozenset({Fault.NONE, Fault.STUCK})
 

@@ -125,7 +125,7 @@ def test_a_sensor_that_speaks_unasked_says_how_often(name: str) -> None:
 
 
 def test_rain_gathers_in_the_bucket_until_it_tips() -> None:
-    bucket = model_of({"driver": "rain", "bus": "pin27", "tip_um": 200})
+    bucket = model_of({"driver": "rain", "bus": "pin1", "tip_um": 200})
     tips = []
     for _ in range(5):
         bucket.sense({"rain_mm": 0.13})

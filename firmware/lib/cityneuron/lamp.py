@@ -12,7 +12,7 @@ from micropython import const
 
 from cityneuron import sun
 from cityneuron.clock import UNKNOWN
-from cityneuron.errors import NodeError
+from cityneuron.errors import NodeError, SettingsError
 
 FULL = const(100)
 DEFAULT_TABLE = (("sunset", FULL), ("sunrise", 0))
@@ -58,6 +58,23 @@ class Relay:
 
 
 OUTPUTS = {"pwm": Pwm, "0-10v": ZeroToTen, "relay": Relay}
+_PLACE = {"lat_udeg": 90_000_000, "lon_udeg": 180_000_000, "utc_offset_min": 840}
+
+
+def build(entry, board, clock, log):
+    """Return the Lamp of a node's setting `lamp`, lit. Raises SettingsError.
+
+    {"output": "0-10v", "bus": "pwm1", "lat_udeg": 31295000, "lon_udeg": 121525000, "utc_offset_min": 480}, and
+    "inverted": false where level 0 of the output is darkness.
+    """
+    if type(entry) is not dict or entry.get("output") not in OUTPUTS or "bus" not in entry:
+        raise SettingsError("the lamp lacks output or bus", "output is one of " + ", ".join(sorted(OUTPUTS)))
+    for name, most in _PLACE.items():
+        if type(entry.get(name)) is not int or abs(entry[name]) > most:
+            raise SettingsError("%s of the lamp is %r" % (name, entry.get(name)), "give its place; see docs/hardware.md")
+    output = OUTPUTS[entry["output"]](board.bus(entry["bus"]), entry.get("inverted", True))
+    place = tuple([entry[name] for name in ("lat_udeg", "lon_udeg", "utc_offset_min")])
+    return Lamp(output, clock, place, board.path("data/lamp.json"), log)
 
 
 class Schedule:

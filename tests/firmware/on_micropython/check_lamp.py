@@ -9,8 +9,8 @@ import sys
 
 from cityneuron import sun
 from cityneuron.clock import Clock
-from cityneuron.errors import NodeError
-from cityneuron.lamp import OUTPUTS, Lamp, Schedule
+from cityneuron.errors import NodeError, SettingsError
+from cityneuron.lamp import OUTPUTS, Lamp, Schedule, build
 
 SHANGHAI = (31_295_000, 121_525_000, 480)
 TROMSO = (69_649_000, 18_956_000, 60)
@@ -256,6 +256,34 @@ def check_the_outputs_fail_lit_in_their_usual_wiring():
     assert pwm.duty == 65_535
     OUTPUTS["relay"](pin, inverted=False).set(100)
     assert pin.level == 1
+
+
+def check_it_is_built_from_settings_or_says_what_they_lack():
+    class Board:
+        duty = None
+
+        def bus(self, name):
+            assert name == "pwm1"
+            return self
+
+        def path(self, name):
+            return FILE
+
+        def duty_u16(self, duty):
+            self.duty = duty
+
+    lamp_at(MIDNIGHT_S)
+    board, wall, place = Board(), Wall(MIDNIGHT_S), dict(zip(("lat_udeg", "lon_udeg", "utc_offset_min"), SHANGHAI))
+    right = dict(place, output="pwm", bus="pwm1")
+    assert settle(build(right, board, wall.clock, print)) == 100 and board.duty == 0
+    for name in right:
+        wrong = {key: value for key, value in right.items() if key != name}
+        try:
+            build(wrong, board, wall.clock, print)
+        except SettingsError as error:
+            assert error.remedy
+        else:
+            raise AssertionError("built without " + name)
 
 
 def check_it_is_a_sensor_of_its_node():

@@ -109,7 +109,7 @@ class Board:
         self._period_ms = period_ms
 
     def bus(self, name):
-        kinds = {"uart1": lambda: Uart(self._period_ms), "i2c": I2c, "onewire": OneWire, "adc1": Adc, "pin27": Pin}
+        kinds = {"uart1": lambda: Uart(self._period_ms), "i2c": I2c, "onewire": OneWire, "adc1": Adc, "pin1": Pin}
         return kinds[name]()
 
     def ticks_ms(self):
