@@ -4,7 +4,7 @@ _READINGS = 11
 
 
 def microvolts(adc):
-    """Return the voltage at an ADC's pin. ESP32s are calibrated by their maker, others divide 3.3 V by 65535."""
+    """Return the voltage at an ADC's pin. ESP32s are calibrated by their maker, others share 3.3 V out."""
     if hasattr(adc, "read_uv"):
         return adc.read_uv()
     return adc.read_u16() * 3_300_000 // 65_535

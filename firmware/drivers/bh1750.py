@@ -1,4 +1,4 @@
-"""ROHM BH1750FVI light on I2C, address 0x23 (ADDR low). High resolution, 1 lx; sunlight at lower sensitivity."""
+"""ROHM BH1750FVI light on I2C, address 0x23 (ADDR low). Steps of 1 lx; less sensitive in sunlight."""
 
 import asyncio
 

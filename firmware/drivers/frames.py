@@ -31,12 +31,14 @@ async def collect(bus, length, timeout_ms):
 
 
 async def collect_frame(bus, head, length, timeout_ms):
-    """Return the next `length` bytes that begin with `head`, whatever stands before them. Raises SensorError."""
+    """Return the next `length` bytes that begin with `head`, whatever is before them. Raises SensorError."""
     raw, skipped = await collect(bus, len(head), timeout_ms), 0
     while raw != head:
         skipped += 1
         if skipped > 4 * length:
-            raise SensorError("no frame among %d bytes" % skipped, "check baud rate and that this is the sensor")
+            raise SensorError(
+                "no frame among %d bytes" % skipped, "check baud rate and that this is the sensor"
+            )
         raw = raw[1:] + await collect(bus, 1, timeout_ms)
     return raw + await collect(bus, length - len(head), timeout_ms)
 

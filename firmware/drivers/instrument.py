@@ -115,13 +115,13 @@ class Instrument:
             self._woken_ms = self._ticks_ms()
 
     def centidegrees(self):
-        """Return the last temperature that this sensor gave, for sensors that need one; None before the first."""
+        """Return the last temperature that this sensor gave, for those that need one; None before the first."""
         return self._centidegrees
 
     def _note_temperature(self, values):
-        for (quantity, decimals), value in zip(self._driver.COLUMNS, values):
-            if value is not None and quantity.endswith("temperature_c"):
-                self._centidegrees = value * 100 // 10**decimals
+        for index, (quantity, decimals) in enumerate(self._driver.COLUMNS):
+            if values[index] is not None and quantity.endswith("temperature_c"):
+                self._centidegrees = values[index] * 100 // 10**decimals
 
 
 def _options(driver, name, entry):

@@ -1,7 +1,7 @@
 """JSN-SR04T waterproof ultrasonic distance, UART on demand (mode 2, R27 = 120 kΩ): 9600 8N1.
 
-Command 0x55; answer 0xFF, distance high, distance low (mm), sum of the three modulo 256. The module reckons with
-340 m/s: give it a thermometer (`temperature_from`), or 20 K cost 3.5 % of the distance.
+Command 0x55; answer 0xFF, distance high, distance low (mm), sum of the three modulo 256. The module reckons
+with 340 m/s: give it a thermometer (`temperature_from`), or 20 K cost 3.5 % of the distance.
 """
 
 from cityneuron.errors import SensorError

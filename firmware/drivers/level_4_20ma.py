@@ -18,7 +18,9 @@ def decode(raw, options):
     if current_ua < 3_600:
         raise SensorError("the loop is open: %d uA" % current_ua, "check the probe's supply and its two wires")
     if current_ua > 21_000:
-        raise SensorError("over range: %d uA" % current_ua, "is the loop shorted, or the shunt not as shunt_mohm?")
+        raise SensorError(
+            "over range: %d uA" % current_ua, "is the loop shorted, or the shunt not as shunt_mohm?"
+        )
     if not 3_800 <= current_ua <= 20_500:
         raise SensorError("%d uA is beyond the probe's range" % current_ua, "is the water within span_mm?")
     return (options["zero_mm"] + ((current_ua - 4_000) * options["span_mm"] + 8_000) // 16_000,)

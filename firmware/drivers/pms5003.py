@@ -1,6 +1,6 @@
 """Plantower PMS5003 particles, UART 9600 8N1: frames of 32 bytes, 0x42 0x4D first, asked for (passive mode).
 
-Values "under atmospheric environment" (data 5 and 6). Fan and laser rest between readings if the node plans ahead.
+Values "under atmospheric environment" (data 5, 6). Fan and laser rest between readings if the node plans ahead.
 """
 
 from cityneuron.errors import SensorError

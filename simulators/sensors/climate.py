@@ -1,4 +1,4 @@
-"""Air, water temperature and light. The BME280's values are found by inverting its data sheet's float formulas."""
+"""Air, water temperature and light. The BME280's registers come from its data sheet's float formulas."""
 
 from __future__ import annotations
 
@@ -55,7 +55,11 @@ class Bme280(RegisterModel):
     """Bosch BME280 with the calibration of its data sheet's example."""
 
     sample: ClassVar[Mapping[str, Any]] = {"driver": "bme280", "bus": "i2c"}
-    typical: ClassVar[Mapping[str, float]] = {"temperature_c": 25.08, "humidity_pct": 44.5, "pressure_hpa": 1006.5}
+    typical: ClassVar[Mapping[str, float]] = {
+        "temperature_c": 25.08,
+        "humidity_pct": 44.5,
+        "pressure_hpa": 1006.5,
+    }
     faults = frozenset(Fault) - {Fault.WRONG_CHECKSUM}
     address = 0x76
 
@@ -78,7 +82,11 @@ class Bme280(RegisterModel):
             fine, wanted_pa = _fine(temperature), 100 * self.value("pressure_hpa")
             pressure = _inverse(lambda adc: -_pressure_pa(adc, fine), -wanted_pa, 20)
             humidity = _inverse(lambda adc: _humidity_pct(adc, fine), self.value("humidity_pct"), 16)
-        return (pressure << 4).to_bytes(3, "big") + (temperature << 4).to_bytes(3, "big") + humidity.to_bytes(2, "big")
+        return (
+            (pressure << 4).to_bytes(3, "big")
+            + (temperature << 4).to_bytes(3, "big")
+            + humidity.to_bytes(2, "big")
+        )
 
 
 class Ds18b20(SensorModel):

@@ -1,4 +1,4 @@
-"""Ultrasonic sensors over water: they see the distance from their face, `datum_mm` over zero, to the surface."""
+"""Ultrasonic sensors over water: they see the distance from their face, `datum_mm` over zero, to it."""
 
 from __future__ import annotations
 

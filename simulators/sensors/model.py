@@ -27,8 +27,8 @@ class NoAnswer(CityError):
 class SensorModel:
     """One sensor. A bus asks it by the method of its kind; the others stay silent.
 
-    `values` are those of the catalogue's quantities, as floats. `entry` is the sensor's entry in the settings of
-    the node, which says how it is mounted. A sensor that speaks unasked does so every `period_ms`: ask it for
+    `values` are those of the catalogue, as floats. `entry` is the sensor's entry in the settings of
+    a node, which says how it is mounted. A sensor that speaks unasked does so every `period_ms`: ask it for
     that with uart(b"").
     """
 
@@ -65,7 +65,9 @@ class SensorModel:
     def switch(self, fault: Fault) -> None:
         """Break it, or mend it again. Raises CityError for what this sensor cannot show."""
         if fault not in self.faults:
-            raise CityError(f"{type(self).__name__} cannot be {fault}", remedy=f"take one of {list(self.faults)}")
+            raise CityError(
+                f"{type(self).__name__} cannot be {fault}", remedy=f"take one of {list(self.faults)}"
+            )
         self.fault = fault
         if fault is not Fault.STUCK:
             self._shown.update(self._sensed)

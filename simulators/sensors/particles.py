@@ -44,7 +44,15 @@ class Pms5003(UartModel):
         fine, coarse = round(self.value("pm2_5_ug_m3")), round(self.value("pm10_ug_m3"))
         if self.is_beyond:
             fine = coarse = 0xFFFF
-        words = (fine * 2 // 3, fine, coarse) * 2 + (40 * fine & 0xFFFF, 12 * fine & 0xFFFF, fine, 9, 3, 1, 0x9700)
+        words = (fine * 2 // 3, fine, coarse) * 2 + (
+            40 * fine & 0xFFFF,
+            12 * fine & 0xFFFF,
+            fine,
+            9,
+            3,
+            1,
+            0x9700,
+        )
         frame = self.head + b"\x00\x1c" + struct.pack(">13H", *words)
         return frame + sum(frame).to_bytes(2, "big")
 
@@ -76,7 +84,9 @@ class Sds011(UartModel):
 
     def _frame(self) -> bytes:
         tenths = [round(10 * self.value(name)) for name in ("pm2_5_ug_m3", "pm10_ug_m3")]
-        return self._sealed(b"\xc0" + struct.pack("<HH", *([0xFFFF] * 2 if self.is_beyond else tenths)) + b"\xa1\x60")
+        return self._sealed(
+            b"\xc0" + struct.pack("<HH", *([0xFFFF] * 2 if self.is_beyond else tenths)) + b"\xa1\x60"
+        )
 
     @staticmethod
     def _sealed(body: bytes) -> bytes:

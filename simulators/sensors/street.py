@@ -38,7 +38,7 @@ class Rain(SensorModel):
 
 
 class Noise(SensorModel):
-    """A SEN0232 at an ADC: 50 dB a volt. Every eighth look hears the loudest; the mean energy is that of LAeq."""
+    """A SEN0232 at an ADC: 50 dB a volt. Every eighth look hears the loudest; LAeq is the mean energy's."""
 
     sample: ClassVar[Mapping[str, Any]] = {"driver": "noise", "bus": "adc1"}
     typical: ClassVar[Mapping[str, float]] = {"noise_laeq_db": 61.3, "noise_lamax_db": 68.4}

@@ -1,4 +1,4 @@
-"""Real drivers on a real MicroPython on one side, models of sensors on the other, simulated time between them."""
+"""Real drivers on a real MicroPython on one side, models of sensors on the other, simulated time between."""
 
 from __future__ import annotations
 
@@ -80,7 +80,9 @@ def answer(model: SensorModel, bus: str, *words: str) -> str:
     """Return what the model says, as the script reads it."""
     answers: Mapping[str, Any] = {
         "uart": lambda written="": model.uart(bytes.fromhex(written)).hex(),
-        "i2c": lambda address, written, wanted: model.i2c(int(address), bytes.fromhex(written), int(wanted)).hex(),
+        "i2c": lambda address, written, wanted: model.i2c(
+            int(address), bytes.fromhex(written), int(wanted)
+        ).hex(),
         "onewire": lambda written, wanted: model.onewire(bytes.fromhex(written), int(wanted)).hex(),
         "microvolts": lambda: str(model.microvolts()),
         "pin": lambda: str(model.pin()),

@@ -26,7 +26,10 @@ VECTORS = json.loads(Path(__file__).with_name("driver_vectors.json").read_text(e
 LISTENED_TO = ("noise", "rain")  # what these give depends on what came between two readings
 READ_AT_ONCE = [name for name in DRIVERS if name not in LISTENED_TO]
 BROKEN = [
-    (name, fault) for name in READ_AT_ONCE for fault in sorted(MODELS[name].faults) if fault not in ("none", "stuck")
+    (name, fault)
+    for name in READ_AT_ONCE
+    for fault in sorted(MODELS[name].faults)
+    if fault not in ("none", "stuck")
 ]
 SURROUNDINGS: dict[str, list[dict[str, float]]] = {
     "jsn_sr04t": [{"level_m": 4.9}, {"level_m": -2.0}],
@@ -36,7 +39,10 @@ SURROUNDINGS: dict[str, list[dict[str, float]]] = {
     "pms5003": [{"pm2_5_ug_m3": 0, "pm10_ug_m3": 0}, {"pm2_5_ug_m3": 499, "pm10_ug_m3": 870}],
     "sds011": [{"pm2_5_ug_m3": 0, "pm10_ug_m3": 0}, {"pm2_5_ug_m3": 999.9, "pm10_ug_m3": 999.9}],
     "sps30": [{"pm2_5_ug_m3": 0, "pm10_ug_m3": 0}, {"pm2_5_ug_m3": 812.34, "pm10_ug_m3": 999.99}],
-    "scd4x": [{"co2_ppm": 400, "temperature_c": -10, "humidity_pct": 0}, {"co2_ppm": 39_999, "humidity_pct": 100}],
+    "scd4x": [
+        {"co2_ppm": 400, "temperature_c": -10, "humidity_pct": 0},
+        {"co2_ppm": 39_999, "humidity_pct": 100},
+    ],
     "mhz19": [{"co2_ppm": 400}, {"co2_ppm": 5000}],
     "bme280": [
         {"temperature_c": -19.5, "humidity_pct": 12, "pressure_hpa": 871.3},
@@ -68,7 +74,9 @@ def model(name: str, values: dict[str, float] | None = None, **options: Any) -> 
 def assert_close(heard: dict[str, float | None], true: dict[str, float], decimals: dict[str, int]) -> None:
     for quantity, value in heard.items():
         if quantity in true:
-            assert value == pytest.approx(true[quantity], abs=COARSE.get(quantity, 0.51 * 10 ** -decimals[quantity]))
+            assert value == pytest.approx(
+                true[quantity], abs=COARSE.get(quantity, 0.51 * 10 ** -decimals[quantity])
+            )
 
 
 def test_adding_a_driver_takes_a_file_a_row_of_models_a_sample_and_vectors() -> None:

@@ -1,4 +1,4 @@
-"""Models of sensors: what a board hears of them. That real drivers understand them is tested with the firmware."""
+"""Models of sensors: what a board hears of them. That drivers understand them is tested with the firmware."""
 
 from __future__ import annotations
 

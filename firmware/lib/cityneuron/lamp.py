@@ -71,7 +71,9 @@ def build(entry, board, clock, log):
         raise SettingsError("the lamp lacks output or bus", "output is one of " + ", ".join(sorted(OUTPUTS)))
     for name, most in _PLACE.items():
         if type(entry.get(name)) is not int or abs(entry[name]) > most:
-            raise SettingsError("%s of the lamp is %r" % (name, entry.get(name)), "give its place; see docs/hardware.md")
+            raise SettingsError(
+                "%s of the lamp is %r" % (name, entry.get(name)), "give its place; see docs/hardware.md"
+            )
     output = OUTPUTS[entry["output"]](board.bus(entry["bus"]), entry.get("inverted", True))
     place = tuple([entry[name] for name in ("lat_udeg", "lon_udeg", "utc_offset_min")])
     return Lamp(output, clock, place, board.path("data/lamp.json"), log)
@@ -135,7 +137,14 @@ def _parsed(when):
             if sign in "+-" and digits.isdigit() and int(digits) < 720:
                 return base, int(digits) if sign == "+" else -int(digits)
     hour, colon, minute = when.partition(":") if type(when) is str else ("", "", "")
-    if colon and hour.isdigit() and minute.isdigit() and len(minute) == 2 and int(hour) < 24 and int(minute) < 60:
+    if (
+        colon
+        and hour.isdigit()
+        and minute.isdigit()
+        and len(minute) == 2
+        and int(hour) < 24
+        and int(minute) < 60
+    ):
         return _CLOCK, 60 * int(hour) + int(minute)
     raise NodeError("%r is no time of a schedule" % (when,), _HELP)
 

@@ -1,6 +1,6 @@
-"""Sunrise, sunset, and whether the sun is up, by place and time: lamps find the night without a network.
+"""Sunrise, sunset, and whether the sun is up, by place and time: lamps need no network to find the night.
 
-Low-precision coordinates of the sun (Astronomical Almanac, page C5: 0.01 degree from 1950 to 2050), in integers.
+Low-precision coordinates of the sun (Astronomical Almanac, C5: 0.01 degree from 1950 to 2050), in integers.
 Places are in millionths of a degree, north and east positive; times in seconds since 1970, UTC.
 """
 

@@ -1,4 +1,4 @@
-"""Decodes driver vectors; argument: a JSON file of [{"driver", "hex" or "raw", "options", "values" or "error"}].
+"""Decodes driver vectors; argument: a JSON file of {"driver", "hex" or "raw", "options", "values" or "error"}.
 
 `raw` are the numbers of a sensor that sends no bytes: microvolts, levels of a pin, tips and milliseconds.
 """

@@ -1,4 +1,4 @@
-"""What the frame around drivers promises: warm-up, rest, thermometers, names; rain and noise between readings."""
+"""What stands around drivers promises: warm-up, rest, thermometers, names; rain and noise between readings."""
 
 import asyncio
 
@@ -241,7 +241,7 @@ def check_the_interrupt_of_the_bucket_allocates_nothing():
 
     from micropython import heap_lock, heap_unlock
 
-    clock, pin = Time(), Pin()
+    pin = Pin()
     bucket = rain.Bucket(pin, lambda: 5_000, lambda a, b: 1_000)
     handler = pin.handler
     gc.collect()

@@ -226,7 +226,20 @@ def check_nonsense_is_refused_and_changes_nothing():
         refuses(lamp.schedule, {"table": [entry]}, "no entry")
     for level in (None, 101, "x", 1.5):
         refuses(lamp.schedule, {"table": [["sunset", level]]}, "no level")
-    for when in ("", "noon", "24:00", "12:60", "12:5", "12", "-1:00", "sunset+", "sunset*3", "sunrise+720", 5, None):
+    for when in (
+        "",
+        "noon",
+        "24:00",
+        "12:60",
+        "12:5",
+        "12",
+        "-1:00",
+        "sunset+",
+        "sunset*3",
+        "sunrise+720",
+        5,
+        None,
+    ):
         refuses(lamp.schedule, {"table": [[when, 50]]}, "no time of a schedule")
     assert lamp.schedule({}) == before and settle(lamp) == 100
 
@@ -273,7 +286,8 @@ def check_it_is_built_from_settings_or_says_what_they_lack():
             self.duty = duty
 
     lamp_at(MIDNIGHT_S)
-    board, wall, place = Board(), Wall(MIDNIGHT_S), dict(zip(("lat_udeg", "lon_udeg", "utc_offset_min"), SHANGHAI))
+    board, wall = Board(), Wall(MIDNIGHT_S)
+    place = {"lat_udeg": SHANGHAI[0], "lon_udeg": SHANGHAI[1], "utc_offset_min": SHANGHAI[2]}
     right = dict(place, output="pwm", bus="pwm1")
     assert settle(build(right, board, wall.clock, print)) == 100 and board.duty == 0
     for name in right:

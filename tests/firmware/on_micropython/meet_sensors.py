@@ -1,6 +1,6 @@
 """Lets the real drivers read models of sensors that live in the test's own process.
 
-A line of standard input is a task: {"entry", "period_ms", "reads", "wake"}. What the bus does goes out as `> ...`
+A line of input is a task: {"entry", "period_ms", "reads", "wake"}. What the bus does goes out as `> ...`
 and is answered by a line; what a reading gave comes as `values ...` or `error ...`. Time is simulated: a sleep
 returns at once and moves the clock.
 """
@@ -109,7 +109,13 @@ class Board:
         self._period_ms = period_ms
 
     def bus(self, name):
-        kinds = {"uart1": lambda: Uart(self._period_ms), "i2c": I2c, "onewire": OneWire, "adc1": Adc, "pin1": Pin}
+        kinds = {
+            "uart1": lambda: Uart(self._period_ms),
+            "i2c": I2c,
+            "onewire": OneWire,
+            "adc1": Adc,
+            "pin1": Pin,
+        }
         return kinds[name]()
 
     def ticks_ms(self):
@@ -122,7 +128,7 @@ class Board:
 async def work(task):
     global now_ms
     (instrument,) = instruments(Board(task["period_ms"]), [task["entry"]])
-    for read in range(task["reads"]):
+    for _ in range(task["reads"]):
         if task["wake"]:
             await instrument.wake()
             now_ms += instrument.warm_up_ms

@@ -1,4 +1,4 @@
-"""Prints `sunrise sunset`, seconds since 1970 or `-`, of so many solar days. Arguments: day, days, udeg, udeg."""
+"""Prints `sunrise sunset`, seconds since 1970 or `-`, of so many solar days. Arguments: day, days, place."""
 
 import sys
 
