@@ -60,9 +60,9 @@ class Instrument:
 
     async def read(self):
         """Return one integer or None a column, or raise SensorError."""
-        if not await self._warm():
-            return self._nothing
         try:
+            if not await self._warm():
+                return self._nothing
             values = await self._measure()
         except OSError as error:  # a bus on which nobody answers
             self._failures += 1

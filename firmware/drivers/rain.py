@@ -16,7 +16,7 @@ _MOST_MM_H = 500  # above, it is a lawn sprinkler, a technician or a loose conta
 
 
 class Bucket:
-    """Counts the falling edges of a pin. The interrupt allocates nothing and shares nothing that needs a lock."""
+    """Counts the falling edges of a pin. Its interrupt allocates nothing and needs no lock."""
 
     def __init__(self, pin, ticks_ms=ticks_ms, ticks_diff=ticks_diff):
         self._ticks_ms, self._ticks_diff = ticks_ms, ticks_diff

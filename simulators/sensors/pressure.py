@@ -32,7 +32,7 @@ class Level420ma(SensorModel):
             current_ma = 0.0
         if self.is_beyond:
             current_ma = 22.0
-        return round(current_ma * self.entry["shunt_mohm"] + self.jitter(200))
+        return max(0, round(current_ma * self.entry["shunt_mohm"] + self.jitter(200)))
 
 
 class LevelRs485(UartModel):
