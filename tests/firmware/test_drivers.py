@@ -195,3 +195,10 @@ def test_what_stands_around_drivers_keeps_its_promises(micropython: MicroPython)
     lines = micropython.run("check_instruments.py")
 
     assert len(lines) >= 13 and all(line.startswith("ok ") for line in lines)
+
+
+def test_a_garbled_frame_never_becomes_a_value_and_never_another_error(micropython: MicroPython) -> None:
+    lines = micropython.run("check_garbled.py", Path(__file__).with_name("driver_vectors.json"), 200)
+
+    assert len(lines) == len({vector["driver"] for vector in VECTORS if "hex" in vector})
+    assert sum(int(line.split()[1]) for line in lines) > 3_500
