@@ -112,7 +112,7 @@ class SensorModel:
 
 
 class UartModel(SensorModel):
-    """A sensor that answers questions of a fixed length and head on a serial line."""
+    """A sensor that answers questions of a fixed length and head on a serial line; of length 0: answers none."""
 
     head: ClassVar[bytes] = b""
     question_bytes: ClassVar[int] = 0
@@ -142,7 +142,9 @@ class UartModel(SensorModel):
         return b""
 
     def _questions(self) -> list[bytes]:
-        found = []
+        found: list[bytes] = []
+        if not self.question_bytes:
+            return found
         while (at := self._heard.find(self.head)) >= 0 and len(self._heard) >= at + self.question_bytes:
             found.append(self._heard[at : at + self.question_bytes])
             self._heard = self._heard[at + self.question_bytes :]

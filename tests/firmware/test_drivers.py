@@ -56,7 +56,14 @@ SURROUNDINGS: dict[str, list[dict[str, float]]] = {
     "contact": [{"door_open": 1}, {"door_open": 0}],
     "battery": [{"battery_v": 2.7}, {"battery_v": 12.1}],
 }
-COARSE: dict[str, float] = {"tilt_deg": 0.1, "level_m": 0.004, "battery_v": 0.01, "power_w": 0.02}
+COARSE: dict[str, float] = {
+    "tilt_deg": 0.1,
+    "level_m": 0.004,
+    "battery_v": 0.01,
+    "power_w": 0.02,
+    "illuminance_lx": 1,
+    "pressure_hpa": 0.02,
+}
 """How far a sensor's own resolution and noise may take a value; half a step of its column for all others."""
 
 
