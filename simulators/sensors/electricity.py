@@ -70,5 +70,5 @@ class Battery(SensorModel):
             return 0
         if self.is_beyond:
             return 3_300_000
-        upper, lower = self.entry["upper_ohm"], self.entry["lower_ohm"]
+        upper, lower = int(self.entry["upper_ohm"]), int(self.entry["lower_ohm"])
         return round(1e6 * self.value("battery_v") * lower / (upper + lower) + self.jitter(200))

@@ -112,7 +112,7 @@ class SensorModel:
 
 
 class UartModel(SensorModel):
-    """A sensor that answers questions of a fixed length and head on a serial line; of length 0: answers none."""
+    """A sensor that answers questions of a fixed length and head on a serial line (of length 0: none)."""
 
     head: ClassVar[bytes] = b""
     question_bytes: ClassVar[int] = 0

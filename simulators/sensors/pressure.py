@@ -27,12 +27,13 @@ class Level420ma(SensorModel):
     faults = frozenset(Fault) - {Fault.WRONG_CHECKSUM}
 
     def microvolts(self) -> int:
-        current_ma = 4 + 16 * _depth_mm(self) / self.entry["span_mm"]
+        current_ma = 4 + 16 * _depth_mm(self) / float(self.entry["span_mm"])
         if self.fault is Fault.SILENT:
             current_ma = 0.0
         if self.is_beyond:
             current_ma = 22.0
-        return max(0, round(current_ma * self.entry["shunt_mohm"] + self.jitter(200)))
+        shunt_mohm = int(self.entry["shunt_mohm"])
+        return max(0, round(current_ma * shunt_mohm + self.jitter(200)))
 
 
 class LevelRs485(UartModel):
