@@ -8,7 +8,7 @@ _WAKE_AGAIN_AFTER = 3  # failures in a row: the sensor may have lost its supply,
 
 def instruments(board, entries):
     """Return the Instruments of the list `sensors` of the settings, in its order. Raises SettingsError."""
-    made = []
+    made: list[Instrument] = []
     for entry in entries:
         try:
             name, bus = entry["driver"], entry["bus"]

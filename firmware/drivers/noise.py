@@ -57,7 +57,11 @@ class Sums:
         return (level((self._energy + self._count // 2) // self._count), self._loudest)
 
     def _clear(self):
-        self._count = self._energy = self._loudest = self._wrong = self._wrong_uv = 0
+        self._count = 0
+        self._energy = 0
+        self._loudest = 0
+        self._wrong = 0
+        self._wrong_uv = 0
 
 
 class Ear:
