@@ -1,9 +1,8 @@
-"""A node's voice without a socket: what it announces, sends and answers; and the loop that runs it for real."""
+"""A node's voice without a socket: what it announces, sends and answers; and the loop that samples for it."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import heapq
 import logging
 import math
@@ -12,8 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from edge.broker import BrokerAddress
-from edge.link import Link, LinkConfig, Message, client_id
+from edge.link import Message
 from edge.model.errors import ConfigError, WireError
 from edge.model.kinds import KINDS
 from edge.model.node import Node
@@ -141,6 +139,11 @@ class NodeAgent:
         """The node's own ledger."""
         return self.outbox.counts
 
+    @property
+    def firmware(self) -> str:
+        """What runs this node."""
+        return self._config.firmware
+
     def record(self, t_ms: int, clock: Clock, integers: Sequence[int | None], now_s: float) -> int:
         """Take a reading as the wire has it (see `scale`) and return its number."""
         seq = self.outbox.append(t_ms, clock, integers)
@@ -150,6 +153,12 @@ class NodeAgent:
         elif self.outbox.unsent == self._config.pack_rows:
             self.changed()
         return seq
+
+    def set_period(self, period_s: float) -> None:
+        """Sample at another period, and say so; who runs the sampling begins it anew."""
+        self.period_s = period_s
+        self._announce = True
+        self.changed()
 
     def connected(self, now_s: float) -> None:
         """A link stands: say who is here, and soon send again what may have been lost with the old link."""
@@ -267,13 +276,15 @@ class Trust:
 class Sampled:
     """An agent with its sampler and the offset of its sampling grid, milliseconds.
 
-    `first_after_ms`, when given, makes one reading so soon after the start, before the grid begins.
+    `first_after_ms`, when given, makes one reading so soon after the start, before the grid begins. `trust` is
+    what was seen of the clock before this start, if there is any.
     """
 
     agent: NodeAgent
     sampler: Sampler
     phase_ms: int = 0
     first_after_ms: int | None = None
+    trust: Trust | None = None
 
 
 async def sample_forever(sampled: Sequence[Sampled], time_source: TimeSource) -> None:
@@ -291,7 +302,7 @@ async def sample_forever(sampled: Sequence[Sampled], time_source: TimeSource) ->
         for index, row in enumerate(sampled)
     ]
     heapq.heapify(due)
-    trust = [Trust(begin_ms - 1) for _ in sampled]
+    trust = [row.trust or Trust(begin_ms - 1) for row in sampled]
     while due:
         t_ms, index = due[0]
         await time_source.sleep_until(t_ms)
@@ -310,31 +321,3 @@ async def sample_forever(sampled: Sequence[Sampled], time_source: TimeSource) ->
 def _next_on_grid(row: Sampled, after_ms: int) -> int:
     period_ms = max(1, round(row.agent.period_s * 1000))
     return after_ms + period_ms - (after_ms - row.phase_ms) % period_ms
-
-
-async def run_agent(
-    node: Node,
-    sampler: Sampler,
-    broker: BrokerAddress,
-    *,
-    boot: int,
-    stop: asyncio.Event,
-    time_source: TimeSource | None = None,
-    period_s: float | None = None,
-    config: AgentConfig | None = None,
-    link_config: LinkConfig | None = None,
-) -> Counts:
-    """Sample and send until `stop` is set; then deliver what is left, within `drain_s`, and say goodbye."""
-    clock = time_source or SystemTime()
-    config = config or AgentConfig()
-    agent = NodeAgent(node, sampler.columns, boot, clock, period_s=period_s, config=config)
-    link = Link([agent], broker, client_id=client_id(node.id, config.serial), config=link_config)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(link.run(), name=f"link {node.id}")
-        sampling = tasks.create_task(sample_forever([Sampled(agent, sampler)], clock), name=f"sample {node.id}")
-        await stop.wait()
-        sampling.cancel()
-        with contextlib.suppress(TimeoutError):
-            await link.drain(config.drain_s)
-        link.stop()
-    return agent.counts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import subprocess
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 
 from edge.agent import AgentConfig, SystemTime
 from edge.broker import BrokerAddress
-from edge.model.errors import ConfigError
+from edge.model.errors import CityError, ConfigError
 from edge.model.kinds import KINDS
 from edge.model.node import Node
 from edge.model.quality import Clock
@@ -27,6 +28,7 @@ SERIAL_FILES = (Path("/sys/firmware/devicetree/base/serial-number"), Path("/etc/
 
 _TIMEX_BYTES = 512  # struct timex with room to spare; all zero asks without changing anything
 _TIME_ERROR = 5
+_REBOOT_AFTER_S = 3
 _SAMPLE = "compare it with edge/agent.sample.toml"
 
 
@@ -50,6 +52,13 @@ class BoardConfig:
     sensors: tuple[FileSensor, ...]
     period_s: float
     agent: AgentConfig
+    allow_reboot: bool = False
+    """Whether the command `reboot` restarts this computer."""
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """What is sensed."""
+        return tuple(sensor.quantity for sensor in self.sensors)
 
 
 class BoardTime(SystemTime):
@@ -114,7 +123,10 @@ def load_board(path: Path) -> BoardConfig:
     if node.kind not in KINDS:
         raise ConfigError(f"{path.name}: unknown kind {node.kind!r}", remedy=f"one of {', '.join(KINDS)}")
     agent = table.get("agent", {})
-    _only(agent, {"broker", "data", "period_s", "flush_s", "capacity_rows"}, f"{path.name} [agent]")
+    known = {"broker", "data", "period_s", "flush_s", "capacity_rows", "allow_reboot"}
+    _only(agent, known, f"{path.name} [agent]")
+    if not isinstance(agent.get("allow_reboot", False), bool):
+        raise ConfigError(f"{path.name} [agent]: allow_reboot is not true or false", remedy=_SAMPLE)
     if not isinstance(agent.get("broker"), str):
         raise ConfigError(f"{path.name} [agent]: broker is missing", remedy="broker = 'mqtt://host:port'")
     return BoardConfig(
@@ -128,7 +140,16 @@ def load_board(path: Path) -> BoardConfig:
             serial=board_serial(),
             outbox=OutboxConfig(capacity_rows=int(_positive(agent, "capacity_rows", 10_000, path.name))),
         ),
+        allow_reboot=agent.get("allow_reboot", False),
     )
+
+
+def reboot_soon() -> None:
+    """Restart the computer, once the reply is out."""
+    try:
+        subprocess.Popen(["sh", "-c", f"sleep {_REBOOT_AFTER_S}; systemctl reboot"], start_new_session=True)
+    except OSError as error:
+        raise CityError(f"cannot restart: {error.strerror}", remedy="does it run systemd?") from None
 
 
 def _sensors(rows: Any, where: str) -> tuple[FileSensor, ...]:

@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from edge.agent import run_agent
-from edge.board import BoardConfig, BoardTime, FileSampler, load_board
+from edge.board import BoardConfig, BoardTime, FileSampler, load_board, reboot_soon
 from edge.boot import next_boot
+from edge.computer import Obedience, run_agent
 from edge.outbox import Counts
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -58,4 +58,9 @@ async def _run(board: BoardConfig, boot: int, for_s: float | None) -> Counts:
         time_source=BoardTime(),
         period_s=board.period_s,
         config=board.agent,
+        may=Obedience(
+            folder=board.data,
+            settings={"kind": board.node.kind, "broker": str(board.broker), "sensors": list(board.quantities)},
+            reboot=reboot_soon if board.allow_reboot else None,
+        ),
     )

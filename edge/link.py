@@ -18,7 +18,7 @@ import aiomqtt
 
 from edge.broker import BrokerAddress
 from edge.model.errors import IdentityError
-from edge.model.node import Node
+from edge.model.node import Node, NodeId
 from edge.outbox import Counts
 from edge.protocol.topics import Leaf, parse_topic, topic
 
@@ -80,7 +80,10 @@ def client_id(node: str, serial: str) -> str:
 
 
 class Link:
-    """Connects, subscribes, announces, sends and receives until stopped; no failure of the broker ends it."""
+    """Connects, subscribes, announces, sends and receives until stopped; no failure of the broker ends it.
+
+    on_command: takes the payload of `cmd`, returns that of `reply` or None. For the one node of the link.
+    """
 
     def __init__(
         self,
@@ -90,12 +93,14 @@ class Link:
         client_id: str,
         config: LinkConfig | None = None,
         gate: Callable[[], Awaitable[None]] | None = None,
+        on_command: Callable[[bytes], bytes | None] | None = None,
     ) -> None:
         self._speakers = {speaker.node.id: speaker for speaker in speakers}
         self._broker = broker
         self._client_id = client_id
         self._config = config or LinkConfig()
         self._gate = gate
+        self._on_command = on_command
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._flushing = False
@@ -219,13 +224,21 @@ class Link:
                 log.warning("%s: message ignored: %s", self._client_id, error)
                 continue
             speaker = self._speakers.get(node)
-            if speaker is None or leaf is not Leaf.ACK or not isinstance(message.payload, bytes | bytearray):
+            if speaker is None or not isinstance(message.payload, bytes | bytearray):
                 log.debug("%s: %s ignored", self._client_id, message.topic)
+                continue
+            if leaf is Leaf.CMD:
+                await self._answer(client, node, bytes(message.payload))
                 continue
             speaker.acknowledged(bytes(message.payload), loop.time())
             self._wake.set()
             async with self._acknowledged:
                 self._acknowledged.notify_all()
+
+    async def _answer(self, client: aiomqtt.Client, node: NodeId, payload: bytes) -> None:
+        reply = self._on_command(payload) if self._on_command else None
+        if reply is not None:
+            await client.publish(topic(node, Leaf.REPLY), reply, qos=1)
 
 
 _DOWN = (Leaf.ACK, Leaf.CMD)

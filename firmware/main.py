@@ -1,4 +1,4 @@
-"""Runs after boot.py: starts the node of this board, and says what failed when it does not start."""
+"""Runs after boot.py. No update replaces it: it hands over to the slot's start, and restarts when that ends."""
 
 import sys
 import time
@@ -6,37 +6,27 @@ import time
 _RESTART_AFTER_S = 30  # long enough to press Ctrl-C and reach the REPL
 
 
-def board():
-    """Return the Board that this MicroPython runs on."""
-    if sys.platform == "esp32":
-        from boards.esp32 import Board
-    elif sys.platform == "rp2":
-        from boards.pico_w import Board
-    else:
-        from boards.unix import Board
-    return Board()
+def restart():
+    """Start anew; on a computer, where a process cannot, end it."""
+    try:
+        from machine import reset
+    except ImportError:
+        sys.exit(1)
+    reset()
 
 
 def main():
-    from cityneuron import app
-    from cityneuron.errors import NodeError
-
     try:
-        app.run(board())
-    except NodeError as error:
-        print(
-            "the node cannot start: %s\n  remedy: %s"
-            % (error.message, error.remedy or "see firmware/README.md")
-        )
-    except Exception as error:  # a fault of ours: show it, then start anew
-        sys.print_exception(error)
-    if sys.platform in ("esp32", "rp2"):
-        import machine
+        from cityneuron import start
 
-        print("restart in %d s; Ctrl-C stops it" % _RESTART_AFTER_S)
+        again = start.run()
+    except Exception as error:  # not even the start can be run
+        sys.print_exception(error)
+        print("the firmware cannot start; restart in %d s, Ctrl-C stops it" % _RESTART_AFTER_S)
         time.sleep(_RESTART_AFTER_S)
-        machine.reset()
-    sys.exit(1)
+        again = True
+    if again:
+        restart()
 
 
 main()

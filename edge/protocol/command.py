@@ -65,7 +65,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     ),  # dim; then the schedule holds again; 0: until told
     "schedule": ("table",),  # of a lamp, kept on the node
     "reboot": (),
-    "update": ("url", "size", "digest", "version"),  # fetch a bundle, verify, try it
+    "update": ("url", "size", "digest", "version", "force"),  # fetch, verify, try; force 1: also an older one
     "reset": (),  # to how it was flashed: settings and identity are forgotten, readings are not
 }
 """Commands and the names of their arguments, all optional unless the command makes no sense without."""

@@ -17,11 +17,11 @@ from edge.agent import (
     Sampled,
     SystemTime,
     Trust,
-    run_agent,
     sample_forever,
     scale,
 )
 from edge.broker import BrokerAddress
+from edge.computer import run_agent
 from edge.link import Link, LinkConfig, hear_out
 from edge.model.errors import ConfigError
 from edge.model.node import Node, node_id

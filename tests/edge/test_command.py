@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import cbor2
 import pytest
+import servers
 
 from edge.model.errors import WireError
 from edge.protocol.command import (
@@ -23,6 +27,22 @@ def test_a_command_and_its_reply_come_back_as_they_were_said() -> None:
     reply = Reply(7, Status.FAILED, {"error": "no bus", "remedy": "look at the plug"})
     assert decode_command(encode_command(command)) == command
     assert decode_reply(encode_reply(reply)) == reply
+
+
+VECTORS = Path(servers.PROJECT, "tests", "vectors", "commands.json")
+
+
+def test_the_bytes_are_those_that_the_firmware_reads_and_writes() -> None:
+    vectors = json.loads(VECTORS.read_text(encoding="utf-8"))
+    for vector in vectors:
+        value, raw = vector["value"], bytes.fromhex(vector["hex"])
+        if vector["message"] == "cmd":
+            command = Command(value["id"], value["name"], value["arguments"], value["expires_ms"])
+            assert encode_command(command) == raw and decode_command(raw) == command, vector["name"]
+        else:
+            reply = Reply(value["id"], Status(value["status"]), value["detail"])
+            assert encode_reply(reply) == raw and decode_reply(raw) == reply, vector["name"]
+    assert {vector["message"] for vector in vectors} == {"cmd", "reply"}
 
 
 def test_bytes_are_those_of_the_contract() -> None:

@@ -1,0 +1,79 @@
+"""The two places of the firmware on flash, /a and /b: one runs, the other takes the next version.
+
+slot.json says which is active and which is on trial; boot.py reads it, counts the starts of a trial and
+returns from it (then `returned` names the slot that failed). This side begins, confirms and gives up trials.
+"""
+
+import json
+import sys
+
+from cityneuron import FIRMWARE
+from cityneuron.files import read_object, replace
+
+
+class Slots:
+    """`path` turns a name into a path on flash: slots.Slots(board.path)."""
+
+    def __init__(self, path):
+        self._path = path
+        self.running = self._running()
+        state = read_object(path("slot.json"))
+        self.on_trial = self.running is not None and state.get("trial") == self.running
+        self._active = state.get("active") if self.on_trial else self.running
+        self.returned = state.get("returned")
+        manifest = read_object(self.folder(self.running) + "/manifest.json") if self.running else {}
+        self.version = manifest.get("version") or FIRMWARE
+
+    def _running(self):
+        for slot in ("a", "b"):
+            if self.folder(slot) + "/lib" in sys.path:
+                return slot
+        return None  # started from a folder of sources
+
+    def folder(self, slot):
+        return self._path(slot)
+
+    @property
+    def idle(self):
+        """The slot that an update may write; None when the node runs without slots."""
+        return {"a": "b", "b": "a"}.get(self.running)
+
+    def version_of(self, slot):
+        """Return the version that a slot holds whole; empty when it holds none."""
+        return read_object(self.folder(slot) + "/manifest.json").get("version") or ""
+
+    def begin_trial(self):
+        """From the next start on the idle slot is tried."""
+        self._keep(self.running, self.idle)
+
+    def confirm(self):
+        """The version that runs has proved itself."""
+        self._keep(self.running, None)
+        self.on_trial, self._active = False, self.running
+
+    def give_up(self):
+        """From the next start on the version before runs again."""
+        self._keep(self._active, None, self.running)
+
+    def _keep(self, active, trial, returned=None):
+        state = {"active": active, "trial": trial, "boots": 0}
+        if returned:
+            state["returned"] = returned
+        replace(self._path("slot.json"), json.dumps(state))
+
+
+def is_newer(version, than):
+    """Whether a version such as 1.10.2 comes after another."""
+    return _numbers(version) > _numbers(than)
+
+
+def _numbers(version):
+    found = []
+    for part in version.split("."):
+        digits = 0
+        while digits < len(part) and part[digits].isdigit():
+            digits += 1
+        found.append(int(part[:digits] or 0))
+    while found and found[-1] == 0:
+        found.pop()
+    return found
