@@ -5,22 +5,25 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from edge.field.chips import Progress, run_lines
 from edge.field.recognise import of_mpremote
 
 _KEPT_LINES = 40
-_REMOVE = """
+_PREPARE = """
 import os
-def gone(path):
-    try:
-        for name, kind, *_ in os.ilistdir(path):
-            if kind == 0x4000: gone(path + '/' + name)
-            else: os.remove(path + '/' + name)
-        os.rmdir(path)
+def sweep(path):
+    for name, kind, *_ in os.ilistdir(path):
+        file = path + '/' + name
+        if kind == 0x4000: sweep(file)
+        elif file not in keep: os.remove(file)
+for path in folders:
+    try: os.mkdir(path)
     except OSError: pass
+for path in clean: sweep(path)
 """
+"""Makes folders, and removes files of an earlier version, which would stand before the new ones."""
 
 
 class MpRemote:
@@ -48,23 +51,27 @@ class MpRemote:
         raise of_mpremote(["it did not say what it is"], self._port)
 
     async def copy(self, files: Mapping[str, bytes], progress: Progress, *, clean: Sequence[str] = ()) -> None:
-        """Write files at their paths, after removing the folders `clean`."""
-        if clean:
-            progress("making room", None)
-            await self._run("exec", _REMOVE + "".join(f"gone('/{name}')\n" for name in clean))
+        """Write files that are not there already; what else lies in the folders `clean` goes."""
+        folders = sorted({f"/{parent}" for path in files for parent in _parents(path)})
+        swept = [f"/{name}" for name in clean]
+        keep = {f"/{path}" for path in files if f"/{path}".startswith(tuple(f"{name}/" for name in swept))}
+        code = f"keep, folders, clean = {keep!r}, {folders!r}, {swept!r}\n{_PREPARE}"
+        words, names = ["exec", code], list(files)
+        done = 0
+
+        def heard(line: str) -> None:
+            nonlocal done
+            if line.startswith("cp "):
+                progress(f"copying {names[done]}", done / len(names))
+                done = min(done + 1, len(names) - 1)
+
         with tempfile.TemporaryDirectory() as folder:
-            tops = stage_files(files, Path(folder))
-            done = 0
-
-            def heard(line: str) -> None:
-                nonlocal done
-                if line.startswith(("cp ", "Up to date")):
-                    done = min(done + 1, len(tops))
-                    progress(f"copying {tops[done - 1]}", done / len(tops))
-
-            # one `cp -r` for all: a connection costs a second
-            sources = [str(Path(folder) / name) for name in tops]
-            await self._run("cp", "-r", *sources, ":", heard=heard)
+            for number, (path, content) in enumerate(files.items()):
+                source = Path(folder) / str(number)
+                source.write_bytes(content)
+                words += ["+", "cp", str(source), f":{path}"]  # one connection for all: each costs a second
+            progress("looking what is there", None)
+            await self._run(*words, heard=heard)
 
     async def reset(self) -> None:
         """Restart the board as its button would."""
@@ -84,10 +91,5 @@ class MpRemote:
         return said
 
 
-def stage_files(files: Mapping[str, bytes], folder: Path) -> list[str]:
-    """Write files below a folder; return the names directly in it."""
-    for path, content in files.items():
-        target = folder / path.lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-    return sorted(path.name for path in folder.iterdir())
+def _parents(path: str) -> list[str]:
+    return [str(parent) for parent in PurePosixPath(path).parents if str(parent) != "."]

@@ -15,7 +15,6 @@ from edge.field.image import Layout
 from edge.field.offline import OfflineBundle
 from edge.field.order import Access, Order, settings
 from edge.field.ports import find_again
-from edge.field.recognise import of_node
 from edge.field.stages import Course, Stage
 from edge.field.status import NodeStatus
 from edge.field.toolbox import ConsoleTool, Toolbox
@@ -180,7 +179,7 @@ class Provision:
             broker_host=host,
             broker_port=port,
             broker_tls=tls,
-            ntp_hosts=(self._job.ntp,) if self._job.ntp else told.ntp_hosts,
+            ntp_hosts=(self._job.ntp,) if self._job.ntp else (host, *told.ntp_hosts),  # the gateway answers too
             wifi_ssid=self._job.wifi_ssid,
             wifi_password=self._job.wifi_password,
         )
@@ -242,7 +241,7 @@ class Provision:
             self._course.say("waiting for its first word")
             await self._tools.sleep(POLL_S)
         for index, line in enumerate(heard):
-            if "cannot start" in line:
+            if "cannot start" in line or "cannot go on" in line:
                 remedy = heard[index + 1].partition("remedy:")[2].strip() if index + 1 < len(heard) else ""
                 raise diagnose(Symptom.NODE_FELL, said=line.partition(": ")[2] or line, remedy=remedy)
         raise diagnose(Symptom.NODE_MUTE, port=device or board.port.device)
@@ -257,7 +256,7 @@ class Provision:
             status = await asyncio.to_thread(console.status, ASK_S)
             if status is not None:
                 watch.take(status, self._tools.clock())
-                self._course.say(_doing(stage, status))
+                self._course.say(watch.doing(stage))
             else:
                 self._course.tick()
         assert watch.status is not None
@@ -311,18 +310,3 @@ def sensors_in(notes: list[dict[str, Any]]) -> list[str]:
         if text.startswith(FITTED):
             return text.removeprefix(FITTED).split()
     return []
-
-
-def _doing(stage: Stage, status: NodeStatus) -> str:
-    error = of_node(status, stage)
-    return (
-        error.cause
-        if error is not None
-        else {
-            Stage.NETWORK: status.net or "joining",
-            Stage.CLOCK: "asking for the time",
-            Stage.BROKER: status.broker or "connecting",
-            Stage.SAMPLE: "sensing",
-            Stage.STORED: f"{status.produced or 0} taken, waiting for an acknowledgement",
-        }.get(stage, "waiting")
-    )

@@ -18,6 +18,7 @@ COLUMNS = (
     "period_s", "port",
 )  # fmt: skip
 """The columns that a table may have; `kind` it must. `sensors` are separated by spaces."""
+_TEXTS = ("id", "kind", "label_en", "label_zh", "site", "district", "gateway")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,8 +91,7 @@ def read_table(path: Path, usual: Order) -> list[Row]:
 
 
 def _row(number: int, cells: Mapping[str, str], usual: Order) -> Row:
-    texts: dict[str, Any] = {name: cells[name] for name in ("id", "kind", "label_en", "label_zh", "site", "district", "gateway")
-             if cells.get(name)}  # fmt: skip
+    texts: dict[str, Any] = {name: cells[name] for name in _TEXTS if cells.get(name)}
     order = replace(usual, **texts)
     if cells.get("lat") or cells.get("lon"):
         order = replace(order, lat=_number(cells, "lat"), lon=_number(cells, "lon"))

@@ -13,7 +13,7 @@ from edge.model.quantities import QUANTITIES
 
 WATCHED = (Stage.NETWORK, Stage.CLOCK, Stage.BROKER, Stage.BIRTH, Stage.SAMPLE, Stage.STORED)
 PATIENCE_S: Mapping[Stage, float] = {
-    Stage.REBOOT: 30.0,
+    Stage.REBOOT: 50.0,  # a node that fell starts again after 30 s, and says why
     Stage.NETWORK: 45.0,  # two attempts of 20 s
     Stage.CLOCK: 30.0,
     Stage.BROKER: 40.0,
@@ -22,6 +22,14 @@ PATIENCE_S: Mapping[Stage, float] = {
     Stage.STORED: 45.0,
 }
 _REACHED = ("network", "clock", "broker", "birth", "sample", "acked")
+_ABOUT = {
+    Stage.NETWORK: "{0.net}",
+    Stage.CLOCK: "asking for the time",
+    Stage.BROKER: "connecting",
+    Stage.BIRTH: "saying what it is",
+    Stage.SAMPLE: "sensing",
+    Stage.STORED: "{0.produced} taken, waiting for an acknowledgement",
+}
 _GENERIC = {
     Stage.NETWORK: Symptom.NO_WIFI,
     Stage.CLOCK: Symptom.NO_TIME,
@@ -87,6 +95,13 @@ class Watch:
         if now_s - self._since_s < self._patience_s[stage]:
             return None
         return found or self._silent(stage)
+
+    def doing(self, stage: Stage) -> str:
+        """Return what the node is about at a stage, or what keeps it."""
+        if self._status is None:
+            return ""
+        error = of_node(self._status, stage, **self._facts)
+        return error.cause if error is not None else _ABOUT[stage].format(self._status)
 
     def _silent(self, stage: Stage) -> FieldError:
         assert self._status is not None

@@ -9,7 +9,7 @@ import pytest
 
 from edge.field.chips import EspTool, FlashOptions, WriteMeter, read_chip
 from edge.field.diagnosis import FieldError, Symptom
-from edge.field.files import MpRemote, stage_files
+from edge.field.files import MpRemote
 from edge.field.pico import copy_uf2, find_drive
 
 SAID = """Connected to ESP32 on /dev/ttyUSB0:
@@ -95,17 +95,25 @@ async def test_mpremotes_answers_and_refusals(tmp_path: Path) -> None:
         await MpRemote("/dev/x", command=mute).serial()
 
 
-async def test_files_are_laid_out_in_folders_and_copied_at_one_go(tmp_path: Path) -> None:
+async def test_files_are_copied_over_one_connection_after_folders_were_made_and_swept(tmp_path: Path) -> None:
     files = {"main.py": b"1", "a/lib/cityneuron/node.mpy": b"2", "a/manifest.json": b"{}"}
-    assert stage_files(files, tmp_path / "staged") == ["a", "main.py"]
-    assert (tmp_path / "staged/a/lib/cityneuron/node.mpy").read_bytes() == b"2"
     log = tmp_path / "log"
-    command = program(tmp_path, f"open({str(log)!r}, 'a').write(words + '\\n')\nprint('cp a :')")
-    told: list[str] = []
-    await MpRemote("/dev/x", command=command).copy(files, lambda words, _: told.append(words), clean=("a",))
-    removed, copied = [line for line in log.read_text().splitlines() if line.startswith("connect")]
-    assert removed.startswith("connect /dev/x exec") and copied.startswith("connect /dev/x cp -r ")
-    assert copied.endswith(" :") and told == ["making room", "copying a"]
+    command = program(tmp_path, f"open({str(log)!r}, 'a').write(words)\nprint('cp 0 :main.py\\ncp 1 :a/x')")
+    told: list[tuple[str, float | None]] = []
+    board = MpRemote("/dev/x", command=command)
+    await board.copy(files, lambda words, fraction: told.append((words, fraction)), clean=("a",))
+    words = log.read_text()
+    assert words.startswith("connect /dev/x exec keep, folders, clean = {'/a/")
+    assert "['/a', '/a/lib', '/a/lib/cityneuron'], ['/a']" in words
+    assert [word for word in words.split() if word.startswith(":")] == [
+        ":main.py",
+        *(f":{path}" for path in files if path != "main.py"),
+    ]
+    assert told == [
+        ("looking what is there", None),
+        ("copying main.py", 0.0),
+        ("copying a/lib/cityneuron/node.mpy", 1 / 3),
+    ]
 
 
 def test_a_pico_is_flashed_by_copying_onto_its_drive(tmp_path: Path) -> None:
