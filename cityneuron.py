@@ -21,6 +21,7 @@ PARTS: dict[str, tuple[str, str, str]] = {
     "quarantine": ("gateway.cli", "quarantine_app", "See what could not be stored, and why."),
     "gateway": ("gateway.cli", "app", "Run a gateway."),
     "cloud": ("cloud.cli", "app", "Run the cloud: registry, store, API, wall."),
+    "node": ("edge.field.cli", "app", "Provision, look after and update nodes."),
     "alerts": ("edge.channels.cli", "app", "Try the channels by which alerts are told."),
     "agent": ("edge.cli", "app", "Run this computer as a sensor node."),
     "replay": ("simulators.cli", "replay", "Publish recorded data as nodes."),
@@ -29,6 +30,9 @@ PARTS: dict[str, tuple[str, str, str]] = {
     "rules": ("edge.rules.cli", "app", "Check, show and backtest rules."),
     "dashboards": ("dashboards.cli", "app", "Build and push Grafana dashboards."),
 }
+
+# command -> (its own name, module, attribute): what another part adds to a group, where that part is installed
+GUESTS: dict[str, tuple[str, str, str]] = {"node": ("virtual", "simulators.virtual.cli", "virtual")}
 
 
 class FrontDoor(TyperGroup):
@@ -61,7 +65,20 @@ class FrontDoor(TyperGroup):
             part = alone
         command = typer.main.get_command(part)
         command.name = cmd_name
+        if cmd_name in GUESTS:
+            _admit(command, *GUESTS[cmd_name])
         return command
+
+
+def _admit(group: Any, name: str, module: str, attribute: str) -> None:
+    """Add another part's command to a group, unless that part or what it needs is not installed."""
+    try:
+        function = getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError:
+        return
+    alone = typer.Typer(add_completion=False)
+    alone.command(name)(function)
+    group.add_command(typer.main.get_command(alone), name)
 
 
 app = typer.Typer(cls=FrontDoor, no_args_is_help=True, rich_markup_mode=None)
@@ -87,9 +104,13 @@ def main() -> None:
 
 
 def _extra(module: str) -> str:
-    return {"cityneuron_up": "up", "edge.cli": "agent", "edge.channels.cli": "cloud"}.get(
-        module, module.split(".")[0]
-    )
+    extras = {
+        "cityneuron_up": "up",
+        "edge.cli": "agent",
+        "edge.channels.cli": "cloud",
+        "edge.field.cli": "field",
+    }
+    return extras.get(module, module.split(".")[0])
 
 
 if __name__ == "__main__":

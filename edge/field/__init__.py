@@ -1,1 +1,1 @@
-"""The field engineer's tools: from a bare board to a node that is heard, and what comes after."""
+"""The field engineer's tools: from a bare board to its first reading in the store, and the fleet after it."""

@@ -1,0 +1,95 @@
+"""A node's files onto a board that runs MicroPython: by mpremote, unmodified, in a process of its own."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from edge.field.chips import Progress, run_lines
+from edge.field.recognise import of_mpremote
+
+_KEPT_LINES = 40
+_PREPARE = """
+import os
+def sweep(path):
+    for name, kind, *_ in os.ilistdir(path):
+        file = path + '/' + name
+        if kind == 0x4000: sweep(file)
+        elif file not in keep: os.remove(file)
+for path in folders:
+    try: os.mkdir(path)
+    except OSError: pass
+for path in clean: sweep(path)
+"""
+"""Makes folders, and removes files of an earlier version, which would stand before the new ones."""
+
+
+class MpRemote:
+    """mpremote on one port. Every method raises FieldError."""
+
+    def __init__(self, port: str, *, command: Sequence[str] = ()) -> None:
+        self._port = port
+        self._command = tuple(command) or (sys.executable, "-m", "mpremote")
+
+    async def serial(self) -> str:
+        """Return the chip's own number, as the node tells it in its birth."""
+        code = "import machine, binascii; print('serial', binascii.hexlify(machine.unique_id()).decode())"
+        for line in await self._run("exec", code):
+            if line.startswith("serial "):
+                return line.split()[1]
+        raise of_mpremote(["it did not say its number"], self._port)
+
+    async def platform(self) -> str:
+        """Return what the board calls itself: sys.platform and its machine, as `esp32 ... with ESP32C3`."""
+        for line in await self._run(
+            "exec", "import sys, os; print('platform', sys.platform, os.uname().machine)"
+        ):
+            if line.startswith("platform "):
+                return line.partition(" ")[2].strip()
+        raise of_mpremote(["it did not say what it is"], self._port)
+
+    async def copy(self, files: Mapping[str, bytes], progress: Progress, *, clean: Sequence[str] = ()) -> None:
+        """Write files that are not there already; what else lies in the folders `clean` goes."""
+        folders = sorted({f"/{parent}" for path in files for parent in _parents(path)})
+        swept = [f"/{name}" for name in clean]
+        keep = {f"/{path}" for path in files if f"/{path}".startswith(tuple(f"{name}/" for name in swept))}
+        code = f"keep, folders, clean = {keep!r}, {folders!r}, {swept!r}\n{_PREPARE}"
+        words, names = ["exec", code], list(files)
+        done = 0
+
+        def heard(line: str) -> None:
+            nonlocal done
+            if line.startswith("cp "):
+                progress(f"copying {names[done]}", done / len(names))
+                done = min(done + 1, len(names) - 1)
+
+        with tempfile.TemporaryDirectory() as folder:
+            for number, (path, content) in enumerate(files.items()):
+                source = Path(folder) / str(number)
+                source.write_bytes(content)
+                words += ["+", "cp", str(source), f":{path}"]  # one connection for all: each costs a second
+            progress("looking what is there", None)
+            await self._run(*words, heard=heard)
+
+    async def reset(self) -> None:
+        """Restart the board as its button would."""
+        await self._run("reset")
+
+    async def _run(self, *words: str, heard: Callable[[str], None] = lambda _line: None) -> list[str]:
+        said: list[str] = []
+
+        def keep(line: str) -> None:
+            said.append(line)
+            del said[:-_KEPT_LINES]
+            heard(line)
+
+        status = await run_lines([*self._command, "connect", self._port, *words], keep)
+        if status != 0:
+            raise of_mpremote(said, self._port)
+        return said
+
+
+def _parents(path: str) -> list[str]:
+    return [str(parent) for parent in PurePosixPath(path).parents if str(parent) != "."]
