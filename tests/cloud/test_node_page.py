@@ -131,7 +131,7 @@ async def test_the_node_is_asked_to_blink_and_its_reply_is_shown(city: City, pho
     await phone.page.add_init_script(SIGNED_IN)
     await phone.open()
     await phone.page.get_by_role("button", name="Identify").tap()
-    await phone.sees("#orders li", "waits for the node")
+    await phone.sees("#orders li", "waits for node")
     (command,) = await phone.commands()
     assert (command["name"], command["args"], command["who"]) == ("identify", {"seconds": 30}, "Wang")
     reply = {"node": NODE, "id": command["id"], "status": 0, "detail": None, "time_ms": now_ms()}

@@ -35,7 +35,7 @@ export function draw() {
     el("dl", { class: "facts-of" },
       ...row("f_serial", facts.serial, "digits"), ...row("f_hardware", facts.hardware), ...row("f_firmware", firmware()),
       ...row("f_rollout", rollout()), ...row("f_born", facts.born_ms && moment(facts.born_ms, now_ms())), ...row("f_boot", facts.boot && String(facts.boot)),
-      ...row("gateway", facts.gateway), ...row("f_provisioned", facts.provisioned_ms ? date(facts.provisioned_ms) : t("f_never")),
+      ...row("f_gateway", facts.gateway), ...row("f_provisioned", facts.provisioned_ms ? date(facts.provisioned_ms) : t("f_never")),
       ...row("f_certificate", until && t("f_until", { time: until })), ...row("f_fingerprint", facts.certificate?.fingerprint.slice(0, 16), "digits")));
   byId("notes").replaceChildren(...[...facts.notes].reverse().map((note) =>
     el("li", {}, el("small", {}, `${moment(note.time_ms, now_ms())} · ${note.who}`), note.text)));
