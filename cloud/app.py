@@ -13,6 +13,7 @@ from cloud.api import build_api
 from cloud.api.ledger import network
 from cloud.board import Board
 from cloud.config import CloudConfig
+from cloud.devices import build_devices
 from cloud.errors import CloudError, StoreUnavailable
 from cloud.live import Live
 from cloud.registry import Registry
@@ -61,6 +62,7 @@ class Cloud:
             alerts=desk,
             city_rules=city_rules,
             now_ms=now_ms,
+            **build_devices(config, registry, board, now_ms),
         )
         self.port = config.port
 
@@ -76,6 +78,7 @@ class Cloud:
         _make_folder(self.config)
         try:
             await services.registry.open()
+            await services.provisioner.open()
             await services.alerts.open()
             await self.sender.open()
             await services.store.open()
@@ -100,6 +103,7 @@ class Cloud:
                 tasks.create_task(self.services.alerts.run(), name="alerts")
                 tasks.create_task(self.sender.run(), name="sender")
                 tasks.create_task(self.services.city_rules.run(), name="city rules")
+                tasks.create_task(self.services.rollouts.run(), name="roll-outs")
                 if self.services.store.kind != "embedded":
                     tasks.create_task(self._poll(), name="poll")
                 if started is not None:

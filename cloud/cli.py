@@ -10,12 +10,14 @@ import typer
 from rich.console import Console
 
 from cloud.app import Cloud
+from cloud.cli_ca import app as ca_app
 from cloud.config import CloudConfig, load
 from edge.model.errors import CityError
 
 app = typer.Typer(
     help="The cloud: node registry, store, HTTP API and the wall.", no_args_is_help=True, add_completion=False
 )
+app.add_typer(ca_app, name="ca")
 _errors = Console(stderr=True)
 
 

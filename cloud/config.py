@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cloud.alerts.config import AlertsConfig, read_alerts
+from cloud.ca import PASSPHRASE_VARIABLE
+from cloud.provision.config import ProvisionConfig, read_provision
 from edge.config import load_toml, read_secret
 from edge.model.errors import ConfigError
 
@@ -64,11 +66,28 @@ class CloudConfig:
     name_en: str = "City Neuron"
     name_zh: str = "城市神经元"
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
+    provision: ProvisionConfig = field(default_factory=ProvisionConfig)
+    ca_passphrase: str = field(default="", repr=False)
 
     @property
     def registry_url(self) -> str:
         """The SQLAlchemy URL of the registry."""
         return self.registry or f"sqlite:///{self.data_dir / 'cloud' / 'registry.db'}"
+
+    @property
+    def authority_folder(self) -> Path:
+        """Where the certificate authority lies."""
+        return self.provision.ca_dir or self.data_dir / "cloud" / "ca"
+
+    @property
+    def crl_file(self) -> Path:
+        """Where the broker finds the list of revoked certificates."""
+        return self.provision.crl_file or self.authority_folder / "crl.pem"
+
+    @property
+    def firmware_folder(self) -> Path:
+        """The depot of firmware."""
+        return self.data_dir / "cloud" / "firmware"
 
     @property
     def store_path(self) -> Path:
@@ -90,6 +109,7 @@ _TYPES: dict[str, type] = {
     "name_en": str,
     "name_zh": str,
     "alerts": dict,
+    "provision": dict,
 }
 
 
@@ -117,7 +137,14 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> CloudConfig
         token=token,
         alerts=read_alerts(table.get("alerts", {}), str(path), base),
         timezone=zone(table.get("timezone", "Asia/Shanghai")),
+        provision=read_provision(table.get("provision", {}), str(path), base),
+        ca_passphrase=environment.get(PASSPHRASE_VARIABLE, ""),
     )
+
+
+def without_file(data_dir: Path, environment: Mapping[str, str] = os.environ) -> CloudConfig:
+    """Return the configuration of a cloud that has only a data folder, for work beside it: it serves nobody."""
+    return CloudConfig(data_dir=data_dir, token="", ca_passphrase=environment.get(PASSPHRASE_VARIABLE, ""))
 
 
 def zone(name: str) -> ZoneInfo:

@@ -15,6 +15,10 @@ class NotFound(CloudError):
     """What the request names does not exist."""
 
 
+class Conflict(CloudError):
+    """What is asked for contradicts what is there: another device, another bundle, a roll-out under way."""
+
+
 class StoreError(CloudError):
     """The store of readings did not do its work."""
 

@@ -25,9 +25,13 @@ def server_sent(event: str, data: object) -> bytes:
 
 
 class Subscriber:
-    """One open page: a bounded queue of events, closed by the hub or because the page fell behind."""
+    """One open page: a bounded queue of events, closed by the hub or because the page fell behind.
 
-    def __init__(self, limit: int) -> None:
+    `node`: the page is about this node, and hears of no other.
+    """
+
+    def __init__(self, limit: int, node: str | None = None) -> None:
+        self.node = node
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(limit + 1)  # the end always fits
         self._limit = limit
         self.closed = asyncio.Event()
@@ -74,10 +78,13 @@ class Live:
         """How many pages are open."""
         return len(self._subscribers)
 
-    def subscribe(self) -> Subscriber:
-        """Open a page; it begins with the newest state of the network, if that is known."""
-        subscriber = Subscriber(self._queue_events)
-        if self._last_network is not None:
+    def subscribe(self, node: str | None = None) -> Subscriber:
+        """Open a page; it begins with the newest state of the network, if that is known.
+
+        A page about one node hears of its readings and its state only.
+        """
+        subscriber = Subscriber(self._queue_events, node)
+        if self._last_network is not None and node is None:
             subscriber.put(self._last_network)
         if self._over:
             subscriber.end()
@@ -130,6 +137,7 @@ class Live:
             self.close()
 
     def _send(self) -> None:
+        self._send_to_nodes()
         if self._nodes:
             self._broadcast(server_sent("nodes", {"nodes": list(self._nodes.values())}))
             self._nodes = {}
@@ -145,8 +153,23 @@ class Live:
             self._broadcast(self._last_network)
             self._network = None
 
+    def _send_to_nodes(self) -> None:
+        """Tell the pages about one node what is news of it."""
+        for subscriber in [*self._subscribers]:
+            if subscriber.node is None:
+                continue
+            node, reading = self._nodes.get(subscriber.node), self._readings.get(subscriber.node)
+            if node is not None:
+                self._put(subscriber, server_sent("nodes", {"nodes": [node]}))
+            if reading is not None:
+                self._put(subscriber, server_sent("readings", {"readings": [reading.to_dict()]}))
+
     def _broadcast(self, event: bytes) -> None:
         for subscriber in [*self._subscribers]:
-            subscriber.put(event)
-            if subscriber.closed.is_set():
-                self._subscribers.discard(subscriber)
+            if subscriber.node is None:
+                self._put(subscriber, event)
+
+    def _put(self, subscriber: Subscriber, event: bytes) -> None:
+        subscriber.put(event)
+        if subscriber.closed.is_set():
+            self._subscribers.discard(subscriber)

@@ -8,7 +8,12 @@ from zoneinfo import ZoneInfo
 
 from cloud.alerts.desk import Desk
 from cloud.board import Board
+from cloud.commands.queue import CommandQueue
 from cloud.live import Live
+from cloud.ota.depot import Depot
+from cloud.ota.rollouts import Rollouts
+from cloud.provision.config import ProvisionConfig
+from cloud.provision.provisioner import Provisioner
 from cloud.registry import Registry
 from cloud.rules import CityRules
 from cloud.state import node_state
@@ -38,6 +43,11 @@ class Services:
     live: Live
     alerts: Desk
     city_rules: CityRules
+    provision: ProvisionConfig
+    provisioner: Provisioner
+    commands: CommandQueue
+    depot: Depot
+    rollouts: Rollouts
     now_ms: Callable[[], int] = epoch_ms
     writes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WRITES_AT_ONCE))
 

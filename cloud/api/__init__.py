@@ -2,7 +2,20 @@
 
 from aiohttp import web
 
-from cloud.api import alerts, health, ledger, live, nodes, pages, quarantine, readings, write
+from cloud.api import (
+    alerts,
+    commands,
+    firmware,
+    health,
+    ledger,
+    live,
+    nodes,
+    pages,
+    provision,
+    quarantine,
+    readings,
+    write,
+)
 from cloud.api.middleware import secure_headers, tell_errors
 from cloud.api.openapi import openapi_route
 from cloud.api.routing import SERVICES, Route
@@ -13,6 +26,9 @@ MAX_BODY_BYTES = 32 * 1024 * 1024
 API_ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *nodes.ROUTES,
+    *provision.ROUTES,
+    *commands.ROUTES,
+    *firmware.ROUTES,
     *readings.ROUTES,
     *ledger.ROUTES,
     *quarantine.ROUTES,

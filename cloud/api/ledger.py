@@ -10,6 +10,7 @@ from aiohttp import web
 from cloud.api.routing import Call, Param, Route, json_answer
 from cloud.api.schema import array, integer, nullable, obj, text
 from cloud.api.shapes import COUNT, COUNTS_SCHEMA, GATEWAY_ID, NODE_ID, TIME_MS
+from cloud.provision.device import Born
 from cloud.registry import GatewayReport, GatewayStatus, QuarantineEntry
 from cloud.registry.models import COUNTS
 from cloud.services import Services
@@ -40,6 +41,12 @@ _REPLY = obj(
     {"node": NODE_ID, "id": integer(1, 2**53)},
     {"status": integer(0, 4), "detail": {}, "time_ms": TIME_MS, "sent_ms": TIME_MS},
 )
+_COMMAND = obj(
+    {
+        "id": {"type": "integer"}, "node": {"type": "string"}, "name": {"type": "string"},
+        "args": {"type": "object"}, "expires_ms": TIME_MS,
+    }
+)  # fmt: skip
 _REPORT = obj(
     {"time_ms": TIME_MS},
     {
@@ -92,12 +99,23 @@ async def gateways(call: Call) -> web.Response:
 
 
 async def take_report(call: Call) -> web.Response:
-    """Take a gateway's report and tell the open pages."""
-    report = _report(call.params["id"], call.body)
-    await call.services.registry.report(report)
-    call.services.alerts.heard(report.gateway)
-    call.services.live.network(await network(call.services))
-    return json_answer({"taken": len(report.quarantine)})
+    """Take a gateway's report, tell the open pages, and answer with what its nodes are to do."""
+    services, gateway = call.services, call.params["id"]
+    report = _report(gateway, call.body)
+    await services.registry.report(report)
+    services.alerts.heard(gateway)
+    services.live.network(await network(services))
+    births, replies = call.body.get("births", ()), call.body.get("replies", ())
+    await services.provisioner.births(gateway, [Born.from_dict(row) for row in births])
+    unfinished = await services.commands.exchange(gateway, replies)
+    if births or replies:
+        services.rollouts.wake()
+    return json_answer(
+        {
+            "taken": len(report.quarantine),
+            "commands": [command.for_gateway() for command in unfinished],
+        }
+    )
 
 
 async def gateway_nodes(call: Call) -> web.Response:
@@ -170,7 +188,7 @@ ROUTES = (
     Route(
         method="PUT", path="/api/v1/gateways/{id}/report", handler=take_report, summary="A gateway's report",
         params=(_GATEWAY,), body=_REPORT, secured=True, errors=(400, 413),
-        answer=obj({"taken": {"type": "integer"}}),
+        answer=obj({"taken": {"type": "integer"}, "commands": array(_COMMAND)}),
     ),
     Route(
         method="GET", path="/api/v1/gateways/{id}/nodes", handler=gateway_nodes,

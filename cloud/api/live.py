@@ -5,6 +5,7 @@ import asyncio
 from aiohttp import web
 
 from cloud.api.routing import Call, Route
+from cloud.api.shapes import NODE_PARAM
 from cloud.errors import StoreUnavailable
 from cloud.live import HEARTBEAT_S, RETRY_MS
 
@@ -17,7 +18,7 @@ async def live(call: Call) -> web.StreamResponse:
     hub = call.services.live
     if hub.subscribers >= MAX_PAGES:
         raise StoreUnavailable(f"{MAX_PAGES} pages are open", remedy="close some, or try again later")
-    subscriber = hub.subscribe()
+    subscriber = hub.subscribe(call.params["node"])
     response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store"}
     )
@@ -44,6 +45,7 @@ async def live(call: Call) -> web.StreamResponse:
 ROUTES = (
     Route(
         method="GET", path="/api/v1/live", handler=live,
-        summary="Readings, nodes and the network as they change", media="text/event-stream",
+        summary="Readings, nodes and the network as they change; or what is news of one node",
+        params=(NODE_PARAM,), media="text/event-stream", errors=(400,),
     ),
 )  # fmt: skip

@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from cloud.api.routing import Malformed, Unauthorized, json_answer
-from cloud.errors import InvalidRequest, NotFound, StoreFull, StoreRejected, StoreUnavailable
+from cloud.ca import NoAuthority
+from cloud.errors import Conflict, InvalidRequest, NotFound, StoreFull, StoreRejected, StoreUnavailable
+from cloud.provision.provisioner import ListNotWritten
 from cloud.registry import RegistryError
 from edge.model.errors import CityError
 
@@ -17,10 +19,13 @@ _STATUS: tuple[tuple[type[CityError], int], ...] = (
     (Malformed, 400),
     (Unauthorized, 401),
     (NotFound, 404),
+    (Conflict, 409),
     (StoreRejected, 422),
     (StoreFull, 507),
     (StoreUnavailable, 503),
     (RegistryError, 503),
+    (NoAuthority, 503),
+    (ListNotWritten, 503),
 )
 SECURITY_HEADERS = {
     "Content-Security-Policy": (

@@ -17,11 +17,14 @@ _WRITE_ERROR = {
 _MEANINGS = {
     200: "Done.",
     204: "Stored, and on disk.",
+    206: "The bytes that were asked for.",
     304: "Nothing changed since.",
     400: "The request is wrong; the message names the place.",
     401: "The token is missing or wrong.",
     404: "It does not exist.",
+    409: "It contradicts what is there; the message says what.",
     413: "The body is too large.",
+    416: "There are no such bytes.",
     422: "The store will never take this.",
     503: "Try again later.",
     507: "The disk is full.",
@@ -38,7 +41,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
         "info": {
             "title": "City Neuron",
             "version": version("cityneuron"),
-            "description": "Nodes, readings, ledger and quarantine of a city. Times are epoch milliseconds.",
+            "description": "Nodes, readings, ledger, alerts and devices of a city. Times are epoch ms.",
         },
         "paths": paths,
         "components": {
@@ -69,6 +72,12 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["requestBody"] = {
             "description": route.text_body,
             "content": {"text/plain": {"schema": {"type": "string"}}},
+        }
+    elif route.bytes_body is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "description": route.bytes_body,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
         }
     if route.secured:
         operation["security"] = [{"token": []}]

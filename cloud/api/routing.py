@@ -55,15 +55,19 @@ Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
-    """A row of the table. `body` is the schema of a JSON body; `secured` asks for the token."""
+    """A row of the table. `body` is the schema of a JSON body; `secured` asks for the token.
 
-    method: Literal["GET", "PUT", "POST", "DELETE"]
+    `text_body` and `bytes_body` say what other bodies are; their handlers read them themselves.
+    """
+
+    method: Literal["GET", "PUT", "POST", "PATCH", "DELETE"]
     path: str
     handler: Handler
     summary: str
     params: tuple[Param, ...] = ()
     body: Schema | None = None
     text_body: str | None = None
+    bytes_body: str | None = None
     secured: bool = False
     answer: Schema | None = None
     status: int = 200

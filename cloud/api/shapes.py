@@ -25,6 +25,9 @@ NODE = obj(
         "stages": mapping(text(max_length=32, pattern=r"^[a-z][a-z0-9_]{1,31}$"), number(-20_000, 20_000)),
     },
 )
+NODE_OUT: Schema = {"type": "object", "required": ["id", "kind", "label", "site", "district", "state"]}
+"""A node as it is told: its registered facts, its state, the time of its newest reading."""
+COMMAND_ID = integer(1, 2**53)
 KIND_PARAM = Param(
     name="kind", about="A node kind, see /api/v1/kinds.", schema={"type": "string", "enum": list(KINDS)}
 )

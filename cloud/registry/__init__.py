@@ -1,6 +1,6 @@
 """The registry of nodes and gateways."""
 
-from cloud.registry.registry import Registry, RegistryError
+from cloud.registry.registry import Registry, RegistryError, merge_node, node_of
 from cloud.registry.reports import Counts, GatewayReport, GatewayStatus, Ledger, QuarantineEntry
 
 __all__ = [
@@ -11,4 +11,6 @@ __all__ = [
     "QuarantineEntry",
     "Registry",
     "RegistryError",
+    "merge_node",
+    "node_of",
 ]

@@ -11,6 +11,16 @@ from sqlalchemy import Connection, Engine, Table, insert, inspect, text
 
 from cloud.errors import CloudError
 from cloud.registry.alert_tables import AlertRow, AlertStepRow, MaintenanceRow, OutboxRow, WatchRow
+from cloud.registry.device_tables import (
+    BarredRow,
+    CertificateRow,
+    CommandRow,
+    DeviceRow,
+    FirmwareRow,
+    NodeStepRow,
+    RolloutNodeRow,
+    RolloutRow,
+)
 from cloud.registry.models import Base, VersionRow
 
 Migration = Callable[[Connection], None]
@@ -65,4 +75,11 @@ def _watches(connection: Connection) -> None:
     Base.metadata.create_all(connection, [cast(Table, WatchRow.__table__)])
 
 
-MIGRATIONS: tuple[Migration, ...] = (_stages, _alerts, _watches)
+def _devices(connection: Connection) -> None:
+    rows = (
+        DeviceRow, CertificateRow, BarredRow, NodeStepRow, CommandRow, FirmwareRow, RolloutRow, RolloutNodeRow,
+    )  # fmt: skip
+    Base.metadata.create_all(connection, [cast(Table, row.__table__) for row in rows])
+
+
+MIGRATIONS: tuple[Migration, ...] = (_stages, _alerts, _watches, _devices)

@@ -46,22 +46,24 @@ class Registry:
         query = select(NodeRow).order_by(NodeRow.id)
         if kind is not None:
             query = query.where(NodeRow.kind == kind)
-        return await self.transact(lambda session: [_node(row) for row in session.scalars(query)])
+        return await self.transact(lambda session: [node_of(row) for row in session.scalars(query)])
 
     async def node(self, ident: str) -> Node | None:
         """Return one node, None if it is not registered."""
-        return await self.transact(lambda session: _node(row) if (row := session.get(NodeRow, ident)) else None)
+        return await self.transact(
+            lambda session: node_of(row) if (row := session.get(NodeRow, ident)) else None
+        )
 
     async def nodes_of(self, gateway: str) -> list[Node]:
         """Return the nodes a gateway serves: its own, and those that belong to every gateway."""
         query = (
             select(NodeRow).where((NodeRow.gateway == gateway) | NodeRow.gateway.is_(None)).order_by(NodeRow.id)
         )
-        return await self.transact(lambda session: [_node(row) for row in session.scalars(query)])
+        return await self.transact(lambda session: [node_of(row) for row in session.scalars(query)])
 
     async def upsert(self, nodes: Iterable[Node]) -> list[Node]:
         """Register nodes or correct them; return those that changed."""
-        return await self.transact(lambda session: [node for node in nodes if _merge(session, node)])
+        return await self.transact(lambda session: [node for node in nodes if merge_node(session, node)])
 
     async def registered(self) -> int:
         """Return how many nodes are registered."""
@@ -146,7 +148,8 @@ def _translated(url: str, error: Exception) -> RegistryError:
     return RegistryError(f"the registry {place}: {cause}", remedy="check the disk, the file and its owner")
 
 
-def _node(row: NodeRow) -> Node:
+def node_of(row: NodeRow) -> Node:
+    """Return the node of a row."""
     return Node(
         id=NodeId(row.id),
         kind=row.kind,
@@ -161,7 +164,8 @@ def _node(row: NodeRow) -> Node:
     )
 
 
-def _merge(session: Session, node: Node) -> bool:
+def merge_node(session: Session, node: Node) -> bool:
+    """Register a node or correct it, within the caller's transaction; return whether it changed."""
     row = NodeRow(
         id=node.id,
         kind=node.kind,

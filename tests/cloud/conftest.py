@@ -17,6 +17,7 @@ from wall_rig import City, Wall, chromium
 
 from cloud.app import Cloud
 from cloud.config import CloudConfig, StoreConfig
+from cloud.services import epoch_ms
 
 TOKEN = "a-test-token"
 AUTHORIZED = {"Authorization": f"Token {TOKEN}"}
@@ -71,10 +72,15 @@ class Client:
 
 
 @asynccontextmanager
-async def running(data_dir: Path, store: StoreConfig | None = None, **options: Any) -> AsyncIterator[Client]:
+async def running(
+    data_dir: Path,
+    store: StoreConfig | None = None,
+    now_ms: Callable[[], int] = epoch_ms,
+    **options: Any,
+) -> AsyncIterator[Client]:
     """Run a cloud, and end it."""
     config = CloudConfig(port=0, data_dir=data_dir, token=TOKEN, store=store or StoreConfig(), **options)
-    cloud, started = Cloud(config), asyncio.Event()
+    cloud, started = Cloud(config, now_ms=now_ms), asyncio.Event()
     serving = asyncio.create_task(cloud.run(started))
     ready = asyncio.create_task(started.wait())
     await asyncio.wait((serving, ready), return_when=asyncio.FIRST_COMPLETED)

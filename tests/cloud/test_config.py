@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from cloud.alerts.config import KEYS as ALERTS_KEYS
 from cloud.alerts.config import AlertsConfig
 from cloud.alerts.routes import SELECTS
 from cloud.config import _TYPES, CloudConfig, StoreConfig, load
+from cloud.provision.config import ProvisionConfig
 from edge.model.errors import ConfigError
 
 SAMPLE = servers.PROJECT / "cloud" / "cloud.sample.toml"
@@ -37,13 +39,14 @@ def test_the_sample_shows_every_key() -> None:
     assert shown == {
         *_TYPES,
         *ALERTS_KEYS,
+        *(field.name for field in fields(ProvisionConfig)),
         *SELECTS,
         "channels",
         "level",
         "quiet",
         "quiet_below",
         "after_min",
-    } - {"alerts"}
+    } - {"alerts", "provision"}
 
 
 def test_every_commented_value_of_the_sample_is_valid(tmp_path: Path) -> None:
@@ -79,6 +82,11 @@ def test_the_examples_of_routes_and_escalation_are_valid(tmp_path: Path) -> None
         ("port = ", "cloud.toml"),
         ('token_file = "nowhere"', "nowhere"),
         ("alerts = 1", "alerts must be a table"),
+        ("provision = 1", "provision must be a table"),
+        ("[provision]\nbroker = 1", "[provision]: unknown key 'broker'"),
+        ("[provision]\nbroker_port = 0", "broker_port 0 is no port"),
+        ('[provision]\nurl = "https://city"', "is no http address"),
+        ("[provision]\nntp_hosts = [1]", "ntp_hosts[0]"),
         ("[alerts]\nsettle = 1", "alerts.settle is not known"),
         ("[alerts]\nsettle_s = -1", "alerts.settle_s -1 is out of range"),
         ('[alerts]\nslow = "silence_s"', "alerts.slow is no list"),

@@ -145,3 +145,17 @@ async def test_a_cloud_ends_with_pages_open(run_cloud_in: Any, tmp_path: Any) ->
     async with asyncio.timeout(5), run_cloud_in(tmp_path) as client:
         reply = await client.session.get(f"{client.cloud.url}/api/v1/live")
         await reply.content.readline()
+
+
+async def test_a_page_about_one_node_hears_of_no_other(live: Live) -> None:
+    whole, one = live.subscribe(), live.subscribe("a")
+    live.nodes([{"id": "b"}, {"id": "a"}])
+    live.readings([reading("b", 1), reading("a", 2)])
+    live.network({"quarantined": 1})
+    async with asyncio.timeout(5):
+        assert len(parsed(await whole.next())[1]["nodes"]) == 2
+        assert parsed(await one.next()) == ("nodes", {"nodes": [{"id": "a"}]})
+        name, data = parsed(await one.next())
+        assert (name, [row["node"] for row in data["readings"]]) == ("readings", ["a"])
+        live.close()
+        assert await one.next() is None, "nothing else was told"

@@ -17,15 +17,19 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from cloud.api import API_ROUTES
 from cloud.api.openapi import document
 from cloud.app import Cloud
+from cloud.ca import Authority
 from cloud.config import CloudConfig
+from cloud.services import epoch_ms
 
 TOKEN = "a-test-token"
 ENDLESS = "/api/v1/live"
 # What the schema of one parameter cannot say: start lies before end, a kind has only some quantities,
-# a text is line protocol, a file is there, a day is in the calendar.
+# a text is line protocol, a file is there, a day is in the calendar, a request for a certificate is signed,
+# lat comes with lon, bytes are a bundle, rings grow, a command has arguments of its own.
 MORE_THAN_SYNTAX = {
     "/api/v1/readings", "/api/v1/summary", "/api/v1/alerts", "/api/v1/maintenance", "/api/v2/write", "/write",
-    "/static/{path}",
+    "/static/{path}", "/api/v1/provision", "/api/v1/nodes/{id}", "/api/v1/firmware", "/api/v1/rollouts",
+    "/api/v1/nodes/{id}/replace", "/api/v1/nodes/{id}/commands",
 }  # fmt: skip
 DOCUMENT = document(API_ROUTES)
 schema = schemathesis.openapi.from_dict(DOCUMENT).exclude(path=ENDLESS)
@@ -35,6 +39,7 @@ schema = schemathesis.openapi.from_dict(DOCUMENT).exclude(path=ENDLESS)
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a cloud that runs in a thread of its own: schemathesis blocks."""
     config = CloudConfig(port=0, data_dir=tmp_path_factory.mktemp("cloud"), token=TOKEN)
+    Authority.create(config.authority_folder, epoch_ms())
     loop = asyncio.new_event_loop()
     cloud, started = Cloud(config), asyncio.Event()
     serving = loop.create_task(cloud.run(started))
@@ -79,6 +84,9 @@ async def test_the_document_is_served_and_names_every_route(client: Any) -> None
         "health", "kinds", "map", "nodes", "nodes/{id}", "latest", "readings", "summary", "ledger",
         "quarantine", "gateways", "gateways/{id}/report", "gateways/{id}/nodes", "live",
         "gateways/{id}/episodes", "alerts", "alerts/{id}", "maintenance", "maintenance/{id}",
+        "provision", "nodes/{id}/replace", "nodes/{id}/device", "nodes/{id}/notes", "nodes/{id}/steps",
+        "nodes/{id}/commands", "commands/{id}", "firmware", "rollouts", "rollouts/{id}", "rollouts/{id}/stop",
+        "rollouts/{id}/resume",
         *(f"alerts/{{id}}/{action}" for action in ("acknowledge", "assign", "comment", "mute", "close")),
     ):  # fmt: skip
         assert f"/api/v1/{path}" in served["paths"]

@@ -16,8 +16,8 @@ function get(path, query = {}, options = {}) {
 }
 
 /** Send what changes something: with the token, and JSON. */
-const post = (path, body, token) => ask(`/api/v1/${path}`, {
-  method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json", Authorization: `Token ${token}` },
+const post = (path, body, token, method = "POST") => ask(`/api/v1/${path}`, {
+  method, body: JSON.stringify(body), headers: { "Content-Type": "application/json", Authorization: `Token ${token}` },
 });
 
 async function ask(url, { timeout_ms = TIMEOUT_MS, ...request } = {}) {
@@ -39,7 +39,10 @@ export const health = (options) => get("health", {}, options);
 export const kinds = () => get("kinds");
 export const map = () => get("map");
 export const nodes = () => get("nodes");
-export const latest = () => get("latest");
+export const node = (id) => get(`nodes/${id}`);
+export const device = (id) => get(`nodes/${id}/device`);
+export const commands = (id) => get(`nodes/${id}/commands`);
+export const latest = (query) => get("latest", query);
 export const ledger = () => get("ledger");
 export const gateways = () => get("gateways");
 export const quarantine = (limit = 200) => get("quarantine", { limit });
@@ -48,6 +51,11 @@ export const alert = (id) => get(`alerts/${id}`);
 
 /** acknowledge, assign, comment, mute or close an alert. */
 export const step = (id, what, body, token) => post(`alerts/${id}/${what}`, body, token);
+
+/** A note about a node; a command to it; its place and names corrected. */
+export const note = (id, body, token) => post(`nodes/${id}/notes`, body, token);
+export const order = (id, body, token) => post(`nodes/${id}/commands`, body, token);
+export const correct = (id, body, token) => post(`nodes/${id}`, body, token, "PATCH");
 
 /** Return [[time_ms, value], ...] of one node's quantity. */
 export async function readings({ node, quantity, start, end, step_s, aggregate }) {
