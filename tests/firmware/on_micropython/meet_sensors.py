@@ -1,8 +1,8 @@
 """Lets the real drivers read models of sensors that live in the test's own process.
 
 A line of input is a task: {"entry", "period_ms", "reads", "wake", "between"}. What the bus does goes out as
-`> ...` and is answered by a line; what a reading gave comes as `values ...` or `error ...`. Time is simulated: a
-sleep returns at once and moves the clock.
+`> ...` and is answered by a line; what a reading gave comes as `values ...` or `error ...`. Time is simulated:
+a sleep returns at once and moves the clock.
 """
 
 import asyncio
