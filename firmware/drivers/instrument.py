@@ -140,7 +140,10 @@ def _options(driver, name, entry):
 
 def _columns(driver, name, entry):
     """Return the columns under the names that the entry gives them, and which of the driver's these are."""
-    columns, kept, names = [], [], dict(entry.get("as", {}))
+    columns, kept, names = [], [], entry.get("as", {})
+    if type(names) is not dict:
+        raise SettingsError("`as` of %s is %r" % (name, names), 'write it like {"level_m": "level_up_m"}')
+    names = dict(names)
     for index, (quantity, decimals) in enumerate(driver.COLUMNS):
         if quantity == "distance_m":
             if type(entry.get("datum_mm")) is not int:

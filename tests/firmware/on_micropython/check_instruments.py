@@ -201,6 +201,7 @@ def check_settings_that_make_no_sense_are_refused_with_a_remedy():
     says(entries({"driver": "mpu6050", "bus": "i2c", "axis": 1}), "axis of mpu6050 is 1")
     says(entries({"driver": "jsn_sr04t", "bus": "uart1"}), "jsn_sr04t needs datum_mm")
     says(entries({"driver": "bme280", "bus": "i2c", "as": {"level_m": "x"}}), "gives no 'level_m'")
+    says(entries({"driver": "bme280", "bus": "i2c", "as": "level_m"}), "`as` of bme280 is")
     says(entries({"driver": "contact", "bus": "pin1", "as": {"door_open": None}}), "no column left")
     says(entries({"driver": "bme280", "bus": "i2c", "temperature_from": "ds18b20"}), "needs no temperature")
     sonar = {"driver": "jsn_sr04t", "bus": "uart1", "datum_mm": 1, "temperature_from": "ds18b20"}
