@@ -44,9 +44,15 @@ class Rig:
             bufsize=1,
         )
 
-    def read(self, model: SensorModel, *, reads: int = 1, wake: bool = False, **entry: Any) -> Heard:
-        """Let the driver of the model's entry read it so many times, woken ahead of each if asked for."""
-        task = {"entry": {**model.entry, **entry}, "period_ms": model.period_ms, "reads": reads, "wake": wake}
+    def read(
+        self, model: SensorModel, *, reads: int = 1, wake: bool = False, between: int = 0, **entry: Any
+    ) -> Heard:
+        """Let the driver of the model's entry read it so many times, woken ahead of each if asked for.
+
+        `between`: turns of the loop before each reading, for drivers that listen all the time.
+        """
+        task = {"entry": {**model.entry, **entry}, "period_ms": model.period_ms}
+        task |= {"reads": reads, "wake": wake, "between": between}
         self._say(json.dumps(task))
         rows, errors = [], []
         while True:
@@ -86,6 +92,7 @@ def answer(model: SensorModel, bus: str, *words: str) -> str:
         "onewire": lambda written, wanted: model.onewire(bytes.fromhex(written), int(wanted)).hex(),
         "microvolts": lambda: str(model.microvolts()),
         "pin": lambda: str(model.pin()),
+        "pulses": lambda: str(model.pulses()),
     }
     try:
         return str(answers[bus](*words))

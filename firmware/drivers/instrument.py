@@ -2,7 +2,7 @@
 
 from cityneuron.errors import SensorError, SettingsError
 
-_ENTRY = ("driver", "bus", "as", "datum_mm", "temperature_from", "power", "warm_up_ms")
+_ENTRY = ("driver", "bus", "name", "as", "datum_mm", "temperature_from", "power", "warm_up_ms")
 _WAKE_AGAIN_AFTER = 3  # failures in a row: the sensor may have lost its supply, and with it its mode
 
 
@@ -35,11 +35,11 @@ class Instrument:
     """
 
     def __init__(self, driver, name, bus, entry, others, clock, power=None):
-        self.name = name
+        self.name = entry.get("name", name)
         self._driver = driver
         self._options = _options(driver, name, entry)
         self._bus = driver.attach(bus) if hasattr(driver, "attach") else bus
-        self._datum_mm = entry.get("datum_mm")
+        self._datum_mm = entry.get("datum_mm") if driver.COLUMNS[0][0] == "distance_m" else None
         self._thermometer = _thermometer(driver, name, entry, others)
         self.columns, self._kept = _columns(driver, name, entry)
         self.warm_up_ms = entry.get("warm_up_ms", getattr(driver, "WARM_UP_MS", 0))
@@ -83,9 +83,8 @@ class Instrument:
         self._note_temperature(values)
         if self._thermometer is not None and self._thermometer.centidegrees() is not None:
             values = self._driver.compensated(values, self._thermometer.centidegrees())
-        if self.columns[0][0] == "level_m" and self._driver.COLUMNS[0][0] == "distance_m":
-            stage = None if values[0] is None else self._datum_mm - values[0]
-            values = (stage,) + tuple(values[1:])
+        if self._datum_mm is not None and values[0] is not None:
+            values = (self._datum_mm - values[0],) + tuple(values[1:])
         return values
 
     async def _warm(self):
@@ -142,9 +141,9 @@ def _options(driver, name, entry):
 def _columns(driver, name, entry):
     """Return the columns under the names that the entry gives them, and which of the driver's these are."""
     columns, kept, names = [], [], entry.get("as", {})
-    for wanted in names:
-        if wanted not in [quantity for quantity, _ in driver.COLUMNS]:
-            raise SettingsError("%s gives no %r to rename" % (name, wanted), "correct `as` in settings.json")
+    if type(names) is not dict:
+        raise SettingsError("`as` of %s is %r" % (name, names), 'write it like {"level_m": "level_up_m"}')
+    names = dict(names)
     for index, (quantity, decimals) in enumerate(driver.COLUMNS):
         if quantity == "distance_m":
             if type(entry.get("datum_mm")) is not int:
@@ -152,10 +151,12 @@ def _columns(driver, name, entry):
                     "%s needs datum_mm" % name, "give the sensor's height over the gauge's zero in mm"
                 )
             quantity = "level_m"
-        shown = names.get(quantity, quantity)
+        shown = names.pop(quantity, quantity)
         if shown is not None:
             columns.append((shown, decimals))
             kept.append(index)
+    for unknown in names:
+        raise SettingsError("%s gives no %r to rename" % (name, unknown), "correct `as` in settings.json")
     if not columns:
         raise SettingsError("%s has no column left" % name, "correct `as` in settings.json")
     return tuple(columns), kept

@@ -31,6 +31,13 @@ class Sums:
     def __init__(self):
         self._clear()
 
+    def _clear(self):
+        self._count = 0
+        self._energy = 0
+        self._loudest = 0
+        self._wrong = 0
+        self._wrong_uv = 0
+
     def add(self, pin_uv):
         """Take one reading of the ADC."""
         tenths = (pin_uv + _UV_A_TENTH // 2) // _UV_A_TENTH
@@ -55,13 +62,6 @@ class Sums:
         if not self._count:
             return (None, None)
         return (level((self._energy + self._count // 2) // self._count), self._loudest)
-
-    def _clear(self):
-        self._count = 0
-        self._energy = 0
-        self._loudest = 0
-        self._wrong = 0
-        self._wrong_uv = 0
 
 
 class Ear:

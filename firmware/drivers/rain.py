@@ -18,7 +18,7 @@ _MOST_MM_H = 500  # above, it is a lawn sprinkler, a technician or a loose conta
 class Bucket:
     """Counts the falling edges of a pin. Its interrupt allocates nothing and needs no lock."""
 
-    def __init__(self, pin, ticks_ms=ticks_ms, ticks_diff=ticks_diff):
+    def __init__(self, pin, ticks_ms, ticks_diff):
         self._ticks_ms, self._ticks_diff = ticks_ms, ticks_diff
         self._cells = array("I", (0, 0))  # tips, the time of the last edge
         self._taken = 0
@@ -59,7 +59,7 @@ def decode(raw, options):
 
 def attach(bus):
     """Begin to count. `bus` is a Pin with pull-up."""
-    return Bucket(bus)
+    return Bucket(bus, ticks_ms, ticks_diff)
 
 
 async def read(bus, options):

@@ -183,6 +183,33 @@ def test_a_device_on_the_wrong_bus_is_not_taken_for_the_sensor(rig: Rig) -> None
     assert heard.rows == [] and "bytes after" in heard.errors[0][0]
 
 
+def test_noise_is_heard_between_readings_and_averaged_as_energy(rig: Rig) -> None:
+    sensor = model("noise", {"noise_laeq_db": 58.7, "noise_lamax_db": 65.1})
+
+    heard = rig.read(sensor, reads=2, between=80)
+
+    assert heard.rows[0] == [None, None]
+    assert heard.values["noise_laeq_db"] == pytest.approx(58.7, abs=0.1)
+    assert heard.values["noise_lamax_db"] == pytest.approx(65.1, abs=0.05)
+
+
+@pytest.mark.parametrize("fault", [Fault.SILENT, Fault.OUT_OF_RANGE])
+def test_a_sound_level_meter_without_supply_gives_no_level(rig: Rig, fault: Fault) -> None:
+    heard = rig.read(model("noise", fault=fault), reads=2, between=8)
+
+    assert "is no sound level" in heard.errors[0][0]
+
+
+def test_rain_is_what_tipped_since_the_last_reading(rig: Rig) -> None:
+    sensor = model("rain")
+    sensor.sense({"rain_mm": 3.1})
+
+    heard = rig.read(sensor, reads=2)
+
+    assert [row[0] for row in heard.rows] == [3_000] and heard.errors[0][0].startswith("no time")
+    assert heard.rows[0][1] == round(10 * 3.0 / (15 * 30 / 3600))
+
+
 def test_columns_can_be_renamed_and_left_out(rig: Rig) -> None:
     heard = rig.read(model("bme280"), **{"as": {"temperature_c": "lamp_temperature_c", "humidity_pct": None}})
 

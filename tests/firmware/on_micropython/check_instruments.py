@@ -152,6 +152,22 @@ def check_an_instrument_uses_its_thermometer_once_it_has_spoken():
     assert run(sonar.read()) == (5_000 - jsn_sr04t.compensated((2_000,), 2_050)[0],)
 
 
+def check_two_sensors_of_a_kind_have_names_of_their_own():
+    up = {
+        "driver": "jsn_sr04t",
+        "bus": "uart1",
+        "datum_mm": 5_000,
+        "name": "up",
+        "as": {"level_m": "level_up_m"},
+    }
+    down = {"driver": "jsn_sr04t", "bus": "uart2", "datum_mm": 4_000, "name": "down"}
+    down["as"] = {"level_m": "level_down_m"}
+    sampler = Sampler(instruments(Board(), [up, down]))
+    assert sampler.columns == (("level_up_m", 3), ("level_down_m", 3))
+    sonar = Instrument(Sonar, "sonar", None, up, [], clock_of(Time()))
+    assert sonar.name == "up" and run(sonar.read()) == (3_000,)
+
+
 class Sonar:
     COLUMNS = jsn_sr04t.COLUMNS
     compensated = staticmethod(jsn_sr04t.compensated)
@@ -185,6 +201,7 @@ def check_settings_that_make_no_sense_are_refused_with_a_remedy():
     says(entries({"driver": "mpu6050", "bus": "i2c", "axis": 1}), "axis of mpu6050 is 1")
     says(entries({"driver": "jsn_sr04t", "bus": "uart1"}), "jsn_sr04t needs datum_mm")
     says(entries({"driver": "bme280", "bus": "i2c", "as": {"level_m": "x"}}), "gives no 'level_m'")
+    says(entries({"driver": "bme280", "bus": "i2c", "as": "level_m"}), "`as` of bme280 is")
     says(entries({"driver": "contact", "bus": "pin1", "as": {"door_open": None}}), "no column left")
     says(entries({"driver": "bme280", "bus": "i2c", "temperature_from": "ds18b20"}), "needs no temperature")
     sonar = {"driver": "jsn_sr04t", "bus": "uart1", "datum_mm": 1, "temperature_from": "ds18b20"}

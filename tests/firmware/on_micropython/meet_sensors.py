@@ -1,8 +1,8 @@
 """Lets the real drivers read models of sensors that live in the test's own process.
 
-A line of input is a task: {"entry", "period_ms", "reads", "wake"}. What the bus does goes out as `> ...`
-and is answered by a line; what a reading gave comes as `values ...` or `error ...`. Time is simulated: a sleep
-returns at once and moves the clock.
+A line of input is a task: {"entry", "period_ms", "reads", "wake", "between"}. What the bus does goes out as
+`> ...` and is answered by a line; what a reading gave comes as `values ...` or `error ...`. Time is simulated:
+a sleep returns at once and moves the clock.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import sys
 from binascii import hexlify, unhexlify
 
 from cityneuron.errors import NodeError
+from drivers import rain
 from drivers.instrument import instruments
 
 _sleep_ms = asyncio.sleep_ms
@@ -93,6 +94,8 @@ class Adc:
 
 class Pin:
     IRQ_FALLING = 2
+    watched = handler = None
+    _told = 0
 
     def value(self):
         return int(ask("pin"))
@@ -100,6 +103,16 @@ class Pin:
     def irq(self, handler, trigger):
         assert trigger == self.IRQ_FALLING
         self.handler = handler
+        Pin.watched = self
+
+    def fall(self):
+        """Tell of the pulses since the last call, half a minute each."""
+        global now_ms
+        pulses = int(ask("pulses"))
+        for _ in range(pulses - self._told):
+            now_ms += 30_000
+            self.handler(self)
+        self._told = pulses
 
 
 class Board:
@@ -125,10 +138,18 @@ class Board:
         return a - b
 
 
+board_clock = Board(None)
+rain.ticks_ms, rain.ticks_diff = board_clock.ticks_ms, board_clock.ticks_diff
+
+
 async def work(task):
     global now_ms
     (instrument,) = instruments(Board(task["period_ms"]), [task["entry"]])
     for _ in range(task["reads"]):
+        if task["entry"]["driver"] == "rain":
+            Pin.watched.fall()
+        for _ in range(task["between"]):
+            await _sleep_ms(0)  # whoever listens in the background goes on
         try:
             if task["wake"]:
                 await instrument.wake()
