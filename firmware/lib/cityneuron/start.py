@@ -11,12 +11,12 @@ import time
 from micropython import const
 
 import cityneuron
-from cityneuron import health
 from cityneuron.clock import Clock
 from cityneuron.console import LeaveToRepl
 from cityneuron.errors import NodeError
 from cityneuron.files import exists
-from cityneuron.operations import Operations, image_of
+from cityneuron.health import Errors
+from cityneuron.operations import Operations
 from cityneuron.seldom import borrow
 from cityneuron.slots import Restart, Slots
 
@@ -42,7 +42,7 @@ def run(board=None, log=print, pause_s=_PAUSE_S):
     """Run until a restart is due (True) or somebody wants the REPL (False)."""
     board = board or this_board()
     slots = Slots(board.path)
-    failed = health.failed_starts(board.path, slots)
+    failed = borrow("failures").failed_starts(board.path, slots)
     if failed.too_many:
         return asyncio.run(borrow("safe").safe_mode(board, failed, log))
     began = board.ticks_ms()
@@ -64,7 +64,7 @@ def run(board=None, log=print, pause_s=_PAUSE_S):
 
 def _fetched(board, slots, log):
     """Let this start fetch an update, if it is for that."""
-    updater = borrow("updater").Updater(slots, board.path, image_of(board), log)
+    updater = borrow("updater").Updater(slots, board.path, borrow("deeds").image_of(board), log)
     if not updater.is_to_fetch():
         return False
     chosen = borrow("settings").load(board.path("settings.json"))
@@ -103,7 +103,7 @@ def _keep(board, failed, began, reason, remedy, log):
     """Note the failure; a flash that cannot even take that must not keep the node from starting again."""
     try:
         clock = Clock(board.ticks_ms, board.ticks_diff, 0)
-        health.Errors(board.path("data/errors"), clock.now_ms, log).note("start", reason, remedy)
+        Errors(board.path("data/errors"), clock.now_ms, log).note("start", reason, remedy)
         if board.ticks_diff(board.ticks_ms(), began) < _PROVED_MS:
             failed.add(reason)
     except OSError as error:

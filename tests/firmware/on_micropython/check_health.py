@@ -6,7 +6,8 @@ import torn
 
 from cityneuron.brief import shortened
 from cityneuron.commands import DONE, fits, write_reply
-from cityneuron.health import Errors, FailedStarts
+from cityneuron.failures import FailedStarts
+from cityneuron.health import Errors
 from cityneuron.pack import Writer
 
 flash = torn.Flash(sys.argv[1], 24)
