@@ -54,6 +54,7 @@ class Wish:
     kind: str | None = None
     district: str | None = None
     rings: tuple[int, ...] = (1, 10, 100)
+    force: bool = False
     who: str
     origin: str
 
@@ -113,8 +114,8 @@ class Rollouts:
                 )
             row = RolloutRow(
                 version=wish.version, board=wish.board, digest=bundle.digest, size=bundle.size,
-                url=f"{wish.origin}/firmware/{bundle.digest}", rings=list(wish.rings), ring=0, who=wish.who,
-                made_ms=self._now_ms(), state=Course.RUNNING.value, why="",
+                url=f"{wish.origin}/firmware/{bundle.digest}", force=wish.force, rings=list(wish.rings), ring=0,
+                who=wish.who, made_ms=self._now_ms(), state=Course.RUNNING.value, why="",
             )  # fmt: skip
             session.add(row)
             session.flush()
@@ -218,6 +219,7 @@ class Rollouts:
             "size": rollout.size,
             "digest": rollout.digest,
             "version": rollout.version,
+            **({"force": 1} if rollout.force else {}),
         }
         numbers = {
             node: queue.make(
