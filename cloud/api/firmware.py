@@ -24,6 +24,7 @@ _COUNTS = obj({turn.value: {"type": "integer"} for turn in Turn})
 _ROLLOUT: dict[str, Schema] = {
     "id": {"type": "integer"},
     **_BUNDLE,
+    "force": {"type": "boolean"},
     "rings": array({"type": "integer"}),
     "ring": {"type": "integer"},
     "who": {"type": "string"},
@@ -85,6 +86,7 @@ async def start(call: Call) -> web.Response:
         nodes=frozenset(said.get("nodes", ())),
         kind=said.get("kind"),
         district=said.get("district"),
+        force=said.get("force", False),
         rings=rings,
         who=said["who"],
         origin=(config.url or str(call.request.url.origin())).rstrip("/"),
@@ -139,6 +141,7 @@ ROUTES = (
                 "nodes": array(NODE_ID, max_items=20_000),
                 "kind": KIND_PARAM.schema,
                 "district": text(max_length=128),
+                "force": {"type": "boolean"},
                 "rings": {**array(integer(1, 100), max_items=10), "minItems": 1},
             },
         ),

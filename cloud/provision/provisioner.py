@@ -7,7 +7,7 @@ revoked; another device takes a node over only by `replace`, which bars the old 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,7 +156,7 @@ class Provisioner:
 
         return await self._registry.transact(work)
 
-    async def births(self, gateway: str, born: Collection[Born]) -> None:
+    async def births(self, gateway: str, born: Sequence[Born]) -> None:
         """Take births that a gateway heard."""
         if born:
             await self._registry.transact(lambda session: records.births(session, gateway, born))

@@ -110,6 +110,7 @@ class RolloutRow(Base):
     digest: Mapped[str] = mapped_column(String(64))
     size: Mapped[int]
     url: Mapped[str]
+    force: Mapped[bool]
     rings: Mapped[list[int]] = mapped_column(JSON)
     ring: Mapped[int]
     who: Mapped[str]

@@ -183,6 +183,12 @@ async def test_one_board_has_one_roll_out_at_a_time(client: Any) -> None:
     ]  # fmt: skip
 
 
+async def test_a_way_back_to_an_older_version_is_forced(client: Any) -> None:
+    await client.ask("POST", "/api/v1/firmware", data=bundle("0.9.0"))
+    await start(client, version="0.9.0", nodes=["water-1"], force=True)
+    assert (await told(client))["water-1"]["args"]["force"] == 1
+
+
 async def test_a_roll_out_that_is_done_cannot_be_stopped(client: Any) -> None:
     await report(client, *born(["water-1"]))
     rollout = await start(client, nodes=["water-1"])
