@@ -67,13 +67,13 @@ def list_nodes(
         print_json({"nodes": rows})
         return
     table = Table(box=None, padding=(0, 1), header_style="dim")
-    for name in ("node", "state", "heard", "kind", "name", "district", "gateway"):
-        table.add_column(name, no_wrap=name != "name")
+    for name in ("node", "state", "heard", "kind", "name", "district"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
     for row in rows:
         label = row.get("label") or {}
         table.add_row(
             row["id"], _state(row), _heard(row.get("time_ms")), _kind(row["kind"]),
-            str(label.get("zh") or label.get("en") or ""), row["district"], row.get("gateway") or "–",
+            str(label.get("zh") or label.get("en") or ""), row["district"],
         )  # fmt: skip
     screen.print(table if rows else "no such node")
 
