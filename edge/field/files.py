@@ -31,7 +31,7 @@ try:
 except (OSError, ValueError, KeyError): before = node
 if before != node: sweep('/data')
 """
-"""Makes folders; removes what an earlier version left, which would go before the new, and another node's data."""
+"""Makes folders; removes what an earlier version left, and what another node did."""
 DROPPED = ("data/errors", "data/failed", "data/changed.json", "data/update.json", "data/update.head")
 """What a node kept of errors, failed starts, changed settings and updates: it begins anew. Readings stay."""
 
