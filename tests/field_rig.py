@@ -301,7 +301,7 @@ class FakeFiles:
     async def platform(self) -> str:
         return self.name
 
-    async def copy(self, files: Mapping[str, bytes], progress: Progress, *, clean: Sequence[str] = ()) -> None:
+    async def copy(self, files: Mapping[str, bytes], progress: Progress, *, node: str) -> None:
         progress("copying", 0.5)
         self.files.update(files)
 

@@ -26,6 +26,7 @@ _MARKS = {
     State.FAILED: Text("✗", style="bold red"),
 }
 _LEVELS = {
+    Level.PAST: ("·", "dim", "dim"),
     Level.GOOD: ("✓", "green", ""),
     Level.WATCH: ("!", "yellow", "yellow"),
     Level.BAD: ("✗", "bold red", "red"),

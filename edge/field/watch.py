@@ -10,6 +10,7 @@ from edge.field.recognise import SURE, of_node
 from edge.field.stages import Stage
 from edge.field.status import NodeStatus
 from edge.model.quantities import QUANTITIES
+from edge.model.units import UNITS
 
 WATCHED = (Stage.NETWORK, Stage.CLOCK, Stage.BROKER, Stage.BIRTH, Stage.SAMPLE, Stage.STORED)
 PATIENCE_S: Mapping[Stage, float] = {
@@ -169,6 +170,6 @@ def _implausible(status: NodeStatus, facts: Mapping[str, Any]) -> FieldError | N
             except ValueError:
                 continue
             if row is not None and not row.low <= value <= row.high:
-                limits = f" ({row.low:g} to {row.high:g} {row.unit})"
+                limits = f" ({row.low:g} to {row.high:g} {UNITS[row.unit].display})"
                 return diagnose(Symptom.IMPLAUSIBLE, **facts, quantity=name, value=text, limits=limits)
     return None
