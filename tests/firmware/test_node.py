@@ -241,8 +241,8 @@ async def test_what_was_not_delivered_before_a_power_cut_is_delivered_after_it(
     again = await start_node("stage-0014", capacity_rows=16)
     await again.until(lambda: again.acknowledged >= 60 and again.held == 0)
     assert peer.births["stage-0014"].boot != first
-    earlier = [seq for boot, seq in peer.numbers("stage-0014") if boot == first]
-    assert earlier == list(range(len(earlier))) and len(earlier) > 60 - 16
+    earlier = {seq for boot, seq in peer.numbers("stage-0014") if boot == first}
+    assert earlier >= set(range(60 - 16))  # the ring had room for 16: what is older was on flash
     assert again.dropped == 0 and peer.leaves["stage-0014"] == {"data", "replay"}
 
 

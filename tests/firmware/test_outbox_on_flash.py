@@ -16,7 +16,7 @@ CUTS = 120
 RIG_HEAP_KW = 512
 """The judge keeps lists of all readings beside the node."""
 CYCLES = 10_000
-UNEVEN = 1.5
+UNEVEN = 1.7
 """How much more than the mean the most worn block is erased in the long run, rounded up: firmware/README.md."""
 DAYS = 3
 DAYS_A_YEAR = 365.25

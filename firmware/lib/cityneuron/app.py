@@ -1,14 +1,12 @@
-"""From a board and its settings to a running node: the one place where the parts are chosen."""
+"""From a board and its settings to a node: the one place where its parts are chosen, let go afterwards."""
 
-import asyncio
 import os
 
-from cityneuron import settings, sleep
+from cityneuron import settings
 from cityneuron.clock import Clock
 from cityneuron.energy import Pace
-from cityneuron.errors import NodeError
 from cityneuron.marks import Marks
-from cityneuron.node import Node
+from cityneuron.node import Node, let_go
 from cityneuron.ntp import Servers
 from cityneuron.outbox import Outbox
 from cityneuron.sampler import Sampler
@@ -23,13 +21,13 @@ def build(board, log):
     chosen = settings.load(board.path("settings.json"), board.path("data/changed.json"))
     _make_folder(board.path("data"))
     board.configure(chosen)
-    kept = sleep.read_kept(board.kept()) if chosen.sleep else None
+    kept = _kept(board) if chosen.sleep else None
     board.keep(b"")  # whatever ends this start otherwise than by a sleep must not go on with its numbers
     floor_ms = max(BUILD_TIME_MS, settings.read_number(board.path("data/time")), kept.wake_ms if kept else 0)
     clock = Clock(board.ticks_ms, board.ticks_diff, floor_ms, slept=kept is not None and kept.clock_known)
     board.set_time(clock.now_ms())
-    sensors = instruments(board, chosen.sensors)
-    sampler = Sampler(sensors)
+    lamp = _lamp(board, chosen, clock, log)
+    sampler = Sampler(instruments(board, chosen.sensors) + ([lamp] if lamp else []))
     outbox = _outbox(board, chosen, sampler, kept, log)
     pace = Pace(chosen, sampler.columns)
     if kept is not None:
@@ -38,22 +36,27 @@ def build(board, log):
     servers = Servers(chosen.ntp_hosts, clock, board.getrandbits, BUILD_TIME_MS)
     node = Node(chosen, board, clock, sampler, outbox, servers, pace, log)
     node.wakes = kept.wakes if kept is not None else 0
-    node.actions["settings"] = lambda _args: chosen.shown()
-    node.actions["set"] = lambda args: _set(node, args["period_ms"])
+    if lamp is not None:
+        node.lamp = lamp
+        node.actions.update(lamp.actions)
+    let_go("settings", "app")
     return node
 
 
-def run(board, log=print):
-    """Build the node and work until it fails."""
-    asyncio.run(work(build(board, log)))
+def _lamp(board, chosen, clock, log):
+    """Return the lamp, lit, of a node that has one: before anything that can fail."""
+    if chosen.lamp is None:
+        return None
+    from cityneuron import lamp
+
+    return lamp.build(chosen.lamp, board, clock, log)
 
 
-async def work(node):
-    """Let a node work as its settings say: all the time, or from sleep to sleep."""
-    if node.settings.sleep:
-        await sleep.Wake(node, node.wakes).run()
-    else:
-        await node.run()
+def _kept(board):
+    """Return what a deep sleep spared, or None."""
+    from cityneuron.sleep import read_kept
+
+    return read_kept(board.kept())
 
 
 def _outbox(board, chosen, sampler, kept, log):
@@ -77,15 +80,6 @@ def _outbox(board, chosen, sampler, kept, log):
     else:
         boot, first_seq, told = settings.next_boot(board.path("data/boot"), log, highest), 0, 0
     return Outbox(boot, columns, chosen.capacity_rows, schema, segments, marks, first_seq, told)
-
-
-def _set(node, period_ms):
-    try:
-        settings.keep_change(node.board.path("data/changed.json"), "period_ms", period_ms)
-    except OSError as error:
-        raise NodeError("the flash does not take the setting: %s" % error, "look at its room")
-    node.set_period_ms(period_ms)
-    return {"period_ms": period_ms}
 
 
 def _make_folder(path):

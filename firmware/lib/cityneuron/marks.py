@@ -5,9 +5,9 @@ the clock of a boot was wrong before it was set. One small text file; a line eac
     date BOOT FIRST DELTA     readings of BOOT from FIRST on, of unknown clock, are DELTA ms later than they say
 """
 
-import os
-
 from micropython import const
+
+from cityneuron.files import replace
 
 _MOST_DATES = const(32)
 
@@ -48,11 +48,9 @@ class Marks:
     def _save(self):
         if not self._path:
             return
-        with open(self._path + ".new", "w") as file:
-            file.write("position %d %d\n" % self.position)
-            for date in self._dates:
-                file.write("date %d %d %d\n" % date)
-        os.rename(self._path + ".new", self._path)
+        lines = ["position %d %d\n" % self.position]
+        lines += ["date %d %d %d\n" % date for date in self._dates]
+        replace(self._path, "".join(lines))
 
     def _load(self):
         try:

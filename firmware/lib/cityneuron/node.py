@@ -7,14 +7,16 @@ Sampling never waits for the network, nor the network for a command.
 """
 
 import asyncio
+import sys
 
 from micropython import const
 
+import cityneuron
 from cityneuron import status
 from cityneuron.clock import UNKNOWN
 from cityneuron.conversation import Conversation
 from cityneuron.errors import NodeError, Troubles
-from cityneuron.settings import keep_number
+from cityneuron.files import replace
 
 _LOOK_EVERY_MS = const(150_000)  # what was not acknowledged between two looks goes to flash: within 5 minutes
 _LOOK_EVERY_DOWN_MS = const(60_000)
@@ -26,11 +28,19 @@ _STOP_MS = const(5_000)
 _MOST_COMMANDS = const(4)
 
 
+def let_go(*names):
+    """Forget modules that the start needed: some KB of heap. Who needs one again imports it again."""
+    for name in names:
+        if sys.modules.pop("cityneuron." + name, None) is not None:
+            delattr(cityneuron, name)
+
+
 class Node:
     """Joins the parts. `board` gives network, time and watchdog; `log` takes one line of text.
 
     Set by who starts it: `commands` (its take(payload) returns a reply or None), `errors` (its note() keeps
-    one), `slot` and `trial` (which firmware runs), `on_proof` (a reading of this run was acknowledged).
+    one), `slot` and `trial` (which firmware runs), `on_proof` (a reading of this run was acknowledged),
+    `lamp`, `wakes` (of a node that sleeps).
     `actions` are what commands may do: name -> f(arguments).
     """
 
@@ -44,9 +54,14 @@ class Node:
         self.log = log
         self.errors = Troubles()
         self.commands = None
-        self.actions = {"sample": self.sample_now, "status": lambda _args: self.status()}
+        self.actions = {
+            "sample": self.sample_now,
+            "status": lambda _args: self.status(),
+            "set": self._set,
+            "settings": self._settings,
+        }
         self.slot, self.trial = None, False
-        self.wakes = 0
+        self.lamp, self.wakes = None, 0
         self.on_proof = lambda: None
         self.delivered = asyncio.Event()  # nothing waits for an acknowledgement
         self.conversation = Conversation(self, servers)
@@ -59,6 +74,17 @@ class Node:
     def stage(self):
         """What the node is at: network, clock, broker, birth, sample (nothing of its own acked yet), acked."""
         return self.conversation.stage
+
+    async def work(self):
+        """Work as the settings say: all the time, or from sleep to sleep."""
+        if self.settings.sleep:
+            from cityneuron.sleep import Wake
+
+            await Wake(self, self.wakes).run()
+        elif self.lamp is not None:
+            await asyncio.gather(self.run(), self.lamp.run())
+        else:
+            await self.run()
 
     async def run(self):
         """Work until cancelled; a fault that is not the network's ends it."""
@@ -87,7 +113,7 @@ class Node:
             uptime_ms = self.clock.uptime_ms()
             if self.clock.state != UNKNOWN and uptime_ms >= self._time_kept_ms:
                 self._time_kept_ms = uptime_ms + _KEEP_TIME_EVERY_MS
-                keep_number(self.board.path("data/time"), self.clock.now_ms())
+                replace(self.board.path("data/time"), str(self.clock.now_ms()))
         except OSError as error:
             self.note(
                 "flash", NodeError("the flash does not take readings: %s" % error, "is it full, or worn out?")
@@ -114,6 +140,25 @@ class Node:
         """Tell and keep what went wrong, a NodeError."""
         self.log("%s%s" % (error.message, "; " + error.remedy if error.remedy else ""))
         self.errors.note(stage, error.message, error.remedy)
+
+    def _settings(self, _args):
+        from cityneuron import settings
+
+        found = settings.shown(self.settings)
+        let_go("settings")
+        return found
+
+    def _set(self, arguments):
+        from cityneuron import settings
+
+        period_ms = arguments["period_ms"]
+        try:
+            settings.keep_change(self.board.path("data/changed.json"), "period_ms", period_ms)
+        except OSError as error:
+            raise NodeError("the flash does not take the setting: %s" % error, "look at its room")
+        let_go("settings")
+        self.set_period_ms(period_ms)
+        return {"period_ms": period_ms}
 
     # What the conversation calls.
 

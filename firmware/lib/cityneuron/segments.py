@@ -16,6 +16,7 @@ from struct import pack, pack_into, unpack_from
 from micropython import const
 
 BLOCK_BYTES = const(4096)
+_MOST_INLINE = const(16)
 _INLINE_BYTES = const(128)  # LittleFS keeps a file up to this size beside its name: it costs no block
 _HEAD = "<4sQIII"
 _HEAD_BYTES = const(24)
@@ -59,7 +60,7 @@ class Segments:
         self._folder = folder
         self._log = log
         self._most_blocks = max(2, most_kb * 1024 // BLOCK_BYTES)
-        self._most = 2 * self._most_blocks
+        self._most = self._most_blocks + _MOST_INLINE
         self.page = memoryview(bytearray(max(page_bytes, record_bytes(_MOST_COLUMNS))))
         self._boot = array("Q", bytes(8 * self._most))
         self._seq0, self._schema = (array("I", bytes(4 * self._most)) for _ in range(2))

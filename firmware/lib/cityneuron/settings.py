@@ -3,11 +3,13 @@
 import json
 import os
 
+from cityneuron.chosen import Chosen
 from cityneuron.errors import SettingsError
+from cityneuron.files import replace
 
 _DEFAULTS = {
     "period_ms": 60_000,
-    "capacity_rows": 128,
+    "capacity_rows": 64,
     "outbox_kb": 256,
     "pack_rows": 30,
     "broker_port": 8883,
@@ -49,42 +51,39 @@ _BOOT_STEP = 10_000
 _MOST_STARTS = 100_000_000_000  # what is above is no count of ours
 
 
-class Settings:
-    """The settings as attributes: settings.period_ms, settings.sensors..."""
+def checked(values):
+    """Return the values of all settings, given and default, or raise SettingsError."""
+    for name in _REQUIRED:
+        if not values.get(name):
+            raise SettingsError("settings lack %r" % name, "provision the node, or add it to settings.json")
+    if "ntp_host" in values:  # what it was called
+        values["ntp_hosts"] = [values.pop("ntp_host")]
+    for name in values:
+        if name not in _DEFAULTS and name not in _REQUIRED:
+            raise SettingsError("settings know no %r" % name, "see firmware/settings.sample.json")
+    found = dict(_DEFAULTS)
+    found.update(values)
+    for name, limits in _LIMITS.items():
+        if not _fits(name, found[name]):
+            raise SettingsError(
+                "%s is %s, not within %d to %d" % ((name, found[name]) + limits), "correct settings.json"
+            )
+    if found["ntp_hosts"] is None:
+        found["ntp_hosts"] = [found["broker_host"], "pool.ntp.org"]
+    return found
 
-    def __init__(self, values):
-        for name in _REQUIRED:
-            if not values.get(name):
-                raise SettingsError("settings lack %r" % name, "provision the node, or add it to settings.json")
-        if "ntp_host" in values:  # what it was called
-            values["ntp_hosts"] = [values.pop("ntp_host")]
-        for name in values:
-            if name not in _DEFAULTS and name not in _REQUIRED:
-                raise SettingsError("settings know no %r" % name, "see firmware/settings.sample.json")
-        for name, limits in _LIMITS.items():
-            value = values.get(name, _DEFAULTS[name])
-            if not _fits(name, value):
-                raise SettingsError(
-                    "%s is %s, not within %d to %d" % ((name, value) + limits), "correct settings.json"
-                )
-        for name in _DEFAULTS:
-            setattr(self, name, values.get(name, _DEFAULTS[name]))
-        for name in _REQUIRED:
-            setattr(self, name, values[name])
-        if values.get("ntp_hosts") is None:
-            self.ntp_hosts = [values["broker_host"], "pool.ntp.org"]
 
-    def shown(self):
-        """Return them without secrets, as the command `settings` tells them."""
-        return {
-            name: getattr(self, name)
-            for name in _REQUIRED + tuple(sorted(_DEFAULTS))
-            if name not in _SECRET and getattr(self, name) is not None
-        }
+def shown(chosen):
+    """Return settings without secrets, as the command `settings` tells them."""
+    return {
+        name: getattr(chosen, name)
+        for name in _REQUIRED + tuple(sorted(_DEFAULTS))
+        if name not in _SECRET and getattr(chosen, name) is not None
+    }
 
 
 def load(path, changed_path=None):
-    """Return the Settings of a file, with what was changed from afar over it, or raise SettingsError."""
+    """Return the Chosen of a file, with what was changed from afar over it, or raise SettingsError."""
     try:
         with open(path) as file:
             values = json.load(file)
@@ -95,7 +94,7 @@ def load(path, changed_path=None):
     if type(values) is not dict:
         raise SettingsError("%s is no JSON object" % path, "provision the node again")
     values.update(_changed(changed_path))
-    return Settings(values)
+    return Chosen(checked(values))
 
 
 def keep_change(path, name, value):
@@ -104,7 +103,7 @@ def keep_change(path, name, value):
         raise SettingsError("%s cannot be set to %s" % (name, value), "give a value within its limits")
     values = _changed(path)
     values[name] = value
-    keep_text(path, json.dumps(values))
+    replace(path, json.dumps(values))
 
 
 def _changed(path):
@@ -133,18 +132,6 @@ def read_number(path):
         return 0
 
 
-def keep_number(path, number):
-    """Write an integer so that a power cut leaves the old or the new one."""
-    keep_text(path, str(number))
-
-
-def keep_text(path, text):
-    """Write a file so that a power cut leaves the old or the new one."""
-    with open(path + ".new", "w") as file:
-        file.write(text)
-    os.rename(path + ".new", path)
-
-
 def next_boot(path, log, highest=0):
     """Count this start on flash and return its number, which no other start has.
 
@@ -157,7 +144,7 @@ def next_boot(path, log, highest=0):
     counts = [_starts(file, log) for file in files]
     start = max(max(counts), highest // _BOOT_STEP) + 1
     try:
-        keep_number(files[counts.index(min(counts))], start)
+        replace(files[counts.index(min(counts))], str(start))
     except OSError as error:
         log("start %d could not be counted on flash: %s" % (start, error))
     return start * _BOOT_STEP + int.from_bytes(os.urandom(4), "big") % _BOOT_STEP

@@ -11,10 +11,10 @@ import sys
 import flash_rig
 
 from cityneuron.clock import SYNCED
+from cityneuron.files import replace
 from cityneuron.marks import Marks
 from cityneuron.outbox import Outbox
 from cityneuron.segments import Segments
-from cityneuron.settings import keep_number
 
 KEEP_TIME_EVERY_S = 3600
 folder = sys.argv[1]
@@ -40,5 +40,5 @@ for second in range(0, days * 86_400, period_s):
         outbox.write()
         writes += 1
     if second // KEEP_TIME_EVERY_S != (second + period_s) // KEEP_TIME_EVERY_S:
-        keep_number("/flash/time", second * 1000)
+        replace("/flash/time", str(second * 1000))
 print(days, writes, sum(flash.erases), max(flash.erases), free_blocks)

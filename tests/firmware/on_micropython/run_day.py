@@ -12,7 +12,7 @@ import sys
 import fast_rig
 import flash_rig
 
-from cityneuron import app, link
+from cityneuron import link
 
 folder, event = sys.argv[1:]
 HOUR_MS = 3_600_000
@@ -71,8 +71,14 @@ async def events():
             gateway.up = True
 
 
+def build():
+    from cityneuron import app
+
+    return app.build(board, lambda line: None)
+
+
 async def main():
-    node = app.build(board, lambda line: None)
+    node = build()
     node.conversation._servers = fast_rig.Servers(node.clock, 1_790_000_000_000)
     working = [asyncio.create_task(node.run()), asyncio.create_task(events())]
     allocated = [0] * HOURS

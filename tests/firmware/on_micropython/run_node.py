@@ -9,7 +9,6 @@ import gc
 import sys
 
 from boards.unix import Board
-from cityneuron import app
 
 
 class Echo:
@@ -28,6 +27,12 @@ class Echo:
         return reply
 
 
+def build():
+    from cityneuron import app
+
+    return app.build(Board(), print)
+
+
 async def watch(outbox):
     peak, ledger = 0, None
     while True:
@@ -43,11 +48,11 @@ async def watch(outbox):
 
 
 async def main():
-    node = app.build(Board(), print)
+    node = build()
     if "echo" in sys.argv:
         node.commands = Echo()
     gc.threshold(2048)
-    await asyncio.gather(app.work(node), watch(node.outbox))
+    await asyncio.gather(node.work(), watch(node.outbox))
 
 
 asyncio.run(main())
