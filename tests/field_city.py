@@ -36,7 +36,7 @@ class TlsBroker(servers.Mosquitto):
     """The deployed broker as the cloud's authority makes it: nobody without a certificate, names from it."""
 
     def __init__(self, folder: Path, keys: Path) -> None:
-        super().__init__(folder, passwords={})
+        super().__init__(folder, passwords={"nobody": "a password of the test"})
         self._keys = keys
 
     def command(self) -> list[str]:

@@ -227,9 +227,8 @@ class Provision:
         heard: list[str] = []
         while self._tools.clock() < until_s:
             again = None if device else find_again(board.port, self._tools.ports())
-            at = device or (again.device if again else None)
-            if at is not None:
-                console = await asyncio.to_thread(self._tools.console, at)
+            console = await self._console(device or (again.device if again else None))
+            if console is not None:
                 status = await asyncio.to_thread(console.status, ASK_S)
                 if status is not None:
                     if status.node and status.node != node:
@@ -245,6 +244,15 @@ class Provision:
                 remedy = heard[index + 1].partition("remedy:")[2].strip() if index + 1 < len(heard) else ""
                 raise diagnose(Symptom.NODE_FELL, said=line.partition(": ")[2] or line, remedy=remedy)
         raise diagnose(Symptom.NODE_MUTE, port=device or board.port.device)
+
+    async def _console(self, device: str | None) -> ConsoleTool | None:
+        """Open the node's console; None while its port is not there: with USB in the chip it comes anew."""
+        try:
+            return None if device is None else await asyncio.to_thread(self._tools.console, device)
+        except FieldError as error:
+            if error.symptom is not Symptom.PORT_GONE:
+                raise
+            return None
 
     async def _until(self, watch: Watch, stage: Stage, console: ConsoleTool) -> NodeStatus:
         """Return when the node has passed a stage; raise FieldError when it will not."""
