@@ -1,4 +1,5 @@
-"""Raspberry Pi Pico W: as the ESP32, with its own pins and a watchdog that reaches 8 seconds at most."""
+"""Raspberry Pi Pico W: as the ESP32, with its own pins, no memory that a deep sleep spares, and a watchdog that
+reaches 8 seconds at most."""
 
 import time
 
@@ -7,26 +8,39 @@ import machine
 from boards import esp32
 
 _FEED_EVERY_MS = 2_000
+_PATIENCE_MS = 120_000
 _WATCHDOG_MS = 8_000
 
 
 class Board(esp32.Board):
     NAME = "pico_w"
-    UART1 = (4, 5)
-    ONEWIRE = 22
-    I2C = (9, 8)
+    PINS = {
+        "uart1": (1, 4, 5), "uart2": (0, 0, 1), "i2c": (9, 8), "onewire": 22, "adc1": 26, "adc2": 27,
+        "pin1": 14, "pin2": 15, "out1": 16, "out2": 17, "pwm1": 18, "led": "LED",
+    }  # fmt: skip
 
     def configure(self, settings):
-        """A timer feeds the short watchdog as long as the sampler has been heard of within three periods."""
+        """A timer feeds the short watchdog as long as the node has fed this one lately."""
         self._settings = settings
-        self._patience_ms = max(300_000, 3 * settings.period_ms)
         self._fed_ms = time.ticks_ms()
         self._watchdog = machine.WDT(timeout=_WATCHDOG_MS)
         self._timer = machine.Timer(period=_FEED_EVERY_MS, mode=machine.Timer.PERIODIC, callback=self._on_timer)
 
+    def partition(self):
+        return None
+
+    def kept(self):
+        return b""
+
+    def keep(self, data):
+        pass
+
     def feed_watchdog(self):
         self._fed_ms = time.ticks_ms()
 
+    def _adc(self, pin):
+        return machine.ADC(pin)
+
     def _on_timer(self, _timer):
-        if time.ticks_diff(time.ticks_ms(), self._fed_ms) < self._patience_ms:
+        if time.ticks_diff(time.ticks_ms(), self._fed_ms) < _PATIENCE_MS:
             self._watchdog.feed()

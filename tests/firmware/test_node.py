@@ -110,7 +110,7 @@ async def test_a_full_outbox_drops_the_oldest_and_says_so(
     start_node: StartNode, peer: Peer, mosquitto: servers.Mosquitto
 ) -> None:
     mosquitto.stop()
-    node = await start_node("stage-0005", capacity_rows=8)
+    node = await start_node("stage-0005", capacity_rows=8, outbox_kb=0)
     await node.until(lambda: node.dropped >= 20)
     mosquitto.start()
     await peer.until(lambda: "stage-0005" in peer.births and len(peer.numbers("stage-0005")) >= 10)
@@ -137,9 +137,9 @@ async def test_a_power_cut_speaks_the_will_and_begins_a_new_boot(start_node: Sta
 async def test_damaged_counts_of_starts_do_not_keep_a_node_from_working(
     start_node: StartNode, peer: Peer, tmp_path: Path
 ) -> None:
-    (tmp_path / "stage-0011").mkdir()
+    (tmp_path / "stage-0011" / "data").mkdir(parents=True)
     for name in ("boot", "boot.2"):
-        (tmp_path / "stage-0011" / name).write_bytes(b"\xff\x00")
+        (tmp_path / "stage-0011" / "data" / name).write_bytes(b"\xff\x00")
     node = await start_node("stage-0011")
     await node.until(lambda: node.acknowledged >= 5)
     assert start_of(peer.births["stage-0011"].boot) == 1
@@ -209,3 +209,102 @@ async def test_a_node_without_a_certificate_of_ours_stays_out(
     )
 
     assert not any(line.startswith("connected") for line in node.lines) and node.held == node.produced
+
+
+async def test_the_brokers_certificate_is_not_taken_before_its_time_and_taken_then(
+    start_node: StartNode, tls_mosquitto: TlsMosquitto, tmp_path: Path
+) -> None:
+    tls_mosquitto.stop()
+    tls_mosquitto.issue_later("server", "server", delay_s=5)
+    tls_mosquitto.start()
+    tls_mosquitto.issue("node", "stage-0013")
+    (tmp_path / "stage-0013").mkdir()
+    tls_mosquitto.der("node", tmp_path / "stage-0013")
+
+    node = await start_node("stage-0013", broker_port=tls_mosquitto.port, broker_tls=True)
+    await node.until(lambda: any("validity starts in the future" in line for line in node.lines))
+    assert not any(line.startswith("connected") for line in node.lines)
+    await node.until(lambda: any(line.startswith("connected") for line in node.lines))
+
+
+async def test_what_was_not_delivered_before_a_power_cut_is_delivered_after_it(
+    start_node: StartNode, peer: Peer
+) -> None:
+    peer.deaf = True
+    node = await start_node("stage-0014", capacity_rows=16)
+    await node.until(lambda: node.produced >= 60)
+    node.cut_power()
+    first = peer.births["stage-0014"].boot
+    peer.rows.clear()
+
+    peer.deaf = False
+    again = await start_node("stage-0014", capacity_rows=16)
+    await again.until(lambda: again.acknowledged >= 60 and again.held == 0)
+    assert peer.births["stage-0014"].boot != first
+    earlier = [seq for boot, seq in peer.numbers("stage-0014") if boot == first]
+    assert earlier == list(range(len(earlier))) and len(earlier) > 60 - 16
+    assert again.dropped == 0 and peer.leaves["stage-0014"] == {"data", "replay"}
+
+
+async def test_readings_of_an_earlier_boot_are_sent_again_to_a_gateway_that_lost_its_disk(
+    start_node: StartNode, peer: Peer, mosquitto: servers.Mosquitto
+) -> None:
+    node = await start_node("stage-0015", capacity_rows=16)
+    await node.until(lambda: node.acknowledged >= 40)
+    node.cut_power()
+    first = peer.births["stage-0015"].boot
+    again = await start_node("stage-0015", capacity_rows=16)
+    await again.until(lambda: again.acknowledged >= 10 and again.held == 0)
+
+    wanted = [(first, 3), (first, 4), (first, 20)]
+    for boot, seq in wanted:
+        del peer.rows["stage-0015", boot, seq]
+    async with aiomqtt.Client(mosquitto.host, mosquitto.port) as client:
+        lost = Ack(first, 3, ((3, 4), (20, 20)))
+        await client.publish(topic("stage-0015", Leaf.ACK), encode_ack(lost), qos=1)
+    await peer.until(lambda: set(wanted) <= set(peer.numbers("stage-0015")))
+
+
+async def test_commands_are_handed_on_and_their_replies_published(
+    start_node: StartNode, peer: Peer, mosquitto: servers.Mosquitto
+) -> None:
+    node = await start_node("stage-0016", "echo")
+    await node.until(lambda: node.acknowledged >= 3)
+    async with aiomqtt.Client(mosquitto.host, mosquitto.port) as client:
+        await client.subscribe(topic("stage-0016", Leaf.REPLY), qos=1)
+        replies = []
+        for number in (1, 2):
+            await client.publish(topic("stage-0016", Leaf.CMD), bytes((7, 0, 40 + number)), qos=1)
+            replies.append((await anext(aiter(client.messages))).payload)
+
+    assert replies == [bytes((7, 1, 41)), bytes((7, 2, 42))]
+    acknowledged = node.acknowledged
+    await node.until(lambda: node.acknowledged > acknowledged)
+
+
+async def test_a_node_that_sleeps_goes_on_with_its_numbers_and_leaves_without_a_will(
+    start_node: StartNode, peer: Peer
+) -> None:
+    for wake in range(3):
+        node = await start_node("stage-0017", sleep=True, period_ms=60_000)
+        await node.process.wait()
+        assert node.process.returncode == 0, node.lines
+        assert any(line.startswith("asleep 5") for line in node.lines), node.lines
+        await peer.until(lambda wake=wake: len(peer.numbers("stage-0017")) == wake + 1)
+
+    boot = peer.births["stage-0017"].boot
+    assert peer.numbers("stage-0017") == [(boot, 0), (boot, 1), (boot, 2)]
+    assert peer.deaths == []
+    assert [clock for _, clock, _ in peer.rows.values()] == [1, 1, 1]
+
+
+async def test_a_node_that_speaks_at_every_third_wake_delivers_what_it_kept(
+    start_node: StartNode, peer: Peer
+) -> None:
+    for _ in range(4):
+        node = await start_node("stage-0018", sleep=True, report_every=3, period_ms=60_000)
+        await node.process.wait()
+    await peer.until(lambda: len(peer.numbers("stage-0018")) == 4)
+
+    boots = {boot for boot, _ in peer.numbers("stage-0018")}
+    assert len(boots) == 1 and peer.connections == 1

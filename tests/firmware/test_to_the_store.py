@@ -79,7 +79,7 @@ async def test_what_a_full_outbox_dropped_is_accounted_for_by_the_gateway(
 ) -> None:
     config = tmp_path / "gateway.toml"
     config.write_text(CONFIG.format(folder=tmp_path, mqtt=mosquitto.url, store=influxdb.url), encoding="utf-8")
-    node = await start_node("stage-0012", capacity_rows=16, ack_timeout_s=1)
+    node = await start_node("stage-0012", capacity_rows=16, outbox_kb=0, ack_timeout_s=1)
     async with running_gateway(config) as gateway:
         await node.until(lambda: node.acknowledged >= 10)
         mosquitto.stop()

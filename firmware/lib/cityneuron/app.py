@@ -1,11 +1,18 @@
 """From a board and its settings to a running node: the one place where the parts are chosen."""
 
 import asyncio
+import os
 
-from cityneuron import settings
+from cityneuron import settings, sleep
 from cityneuron.clock import Clock
+from cityneuron.energy import Pace
+from cityneuron.errors import NodeError
+from cityneuron.marks import Marks
 from cityneuron.node import Node
+from cityneuron.ntp import Servers
+from cityneuron.outbox import Outbox
 from cityneuron.sampler import Sampler
+from cityneuron.segments import BLOCK_BYTES, Segments, record_bytes
 from drivers.instrument import instruments
 
 BUILD_TIME_MS = 1_763_683_200_000  # no reading is older than the firmware: 2025-11-21
@@ -13,16 +20,76 @@ BUILD_TIME_MS = 1_763_683_200_000  # no reading is older than the firmware: 2025
 
 def build(board, log):
     """Return the Node of a board. Counts the start. Raises SettingsError."""
-    chosen = settings.load(board.path("settings.json"))
-    boot = settings.next_boot(board.path("boot"), log)
-    floor_ms = max(BUILD_TIME_MS, settings.read_number(board.path("time")))
-    clock = Clock(board.ticks_ms, board.ticks_diff, floor_ms)
+    chosen = settings.load(board.path("settings.json"), board.path("data/changed.json"))
+    _make_folder(board.path("data"))
     board.configure(chosen)
-    sampler = Sampler(instruments(board, chosen.sensors))
-    log("%s, boot %d, %s, %d columns" % (chosen.node, boot, board.NAME, len(sampler.columns)))
-    return Node(chosen, boot, board, clock, sampler, log)
+    kept = sleep.read_kept(board.kept()) if chosen.sleep else None
+    board.keep(b"")  # whatever ends this start otherwise than by a sleep must not go on with its numbers
+    floor_ms = max(BUILD_TIME_MS, settings.read_number(board.path("data/time")), kept.wake_ms if kept else 0)
+    clock = Clock(board.ticks_ms, board.ticks_diff, floor_ms, slept=kept is not None and kept.clock_known)
+    board.set_time(clock.now_ms())
+    sensors = instruments(board, chosen.sensors)
+    sampler = Sampler(sensors)
+    outbox = _outbox(board, chosen, sampler, kept, log)
+    pace = Pace(chosen, sampler.columns)
+    if kept is not None:
+        pace.value, pace.value_ms, pace.fast_until_ms = kept.value, kept.value_ms, kept.fast_until_ms
+    log("%s, boot %d, %s, %d columns" % (chosen.node, outbox.boot, board.NAME, len(sampler.columns)))
+    servers = Servers(chosen.ntp_hosts, clock, board.getrandbits, BUILD_TIME_MS)
+    node = Node(chosen, board, clock, sampler, outbox, servers, pace, log)
+    node.wakes = kept.wakes if kept is not None else 0
+    node.actions["settings"] = lambda _args: chosen.shown()
+    node.actions["set"] = lambda args: _set(node, args["period_ms"])
+    return node
 
 
 def run(board, log=print):
     """Build the node and work until it fails."""
-    asyncio.run(build(board, log).run())
+    asyncio.run(work(build(board, log)))
+
+
+async def work(node):
+    """Let a node work as its settings say: all the time, or from sleep to sleep."""
+    if node.settings.sleep:
+        await sleep.Wake(node, node.wakes).run()
+    else:
+        await node.run()
+
+
+def _outbox(board, chosen, sampler, kept, log):
+    """Return the outbox; it goes on with the boot that slept if flash and spared memory agree."""
+    columns, schema = len(sampler.columns), sampler.schema
+    segments = marks = None
+    if chosen.outbox_kb:
+        try:
+            folder = board.path("data/outbox")
+            _make_folder(folder)
+            room_kb = (board.flash_free() + BLOCK_BYTES * len(os.listdir(folder))) // 2048  # half is left
+            most_kb = min(chosen.outbox_kb, room_kb)
+            segments = Segments(folder, most_kb, chosen.pack_rows * record_bytes(columns), log)
+            marks = Marks(board.path("data/marks"))
+        except OSError as error:
+            log("the flash holds no readings: %s; they stay in RAM" % error)
+            segments = marks = None
+    highest = segments.highest_boot() if segments else 0
+    if kept is not None and kept.boot == highest and segments.next_seq(highest) == kept.next_seq:
+        boot, first_seq, told = kept.boot, kept.next_seq, kept.told
+    else:
+        boot, first_seq, told = settings.next_boot(board.path("data/boot"), log, highest), 0, 0
+    return Outbox(boot, columns, chosen.capacity_rows, schema, segments, marks, first_seq, told)
+
+
+def _set(node, period_ms):
+    try:
+        settings.keep_change(node.board.path("data/changed.json"), "period_ms", period_ms)
+    except OSError as error:
+        raise NodeError("the flash does not take the setting: %s" % error, "look at its room")
+    node.set_period_ms(period_ms)
+    return {"period_ms": period_ms}
+
+
+def _make_folder(path):
+    try:
+        os.mkdir(path)
+    except OSError:
+        pass  # it is there; if not, writing into it will say so

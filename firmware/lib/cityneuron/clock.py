@@ -3,18 +3,24 @@
 from micropython import const
 
 SYNCED, ESTIMATED, UNKNOWN = const(0), const(1), const(2)
+NAMES = ("synced", "estimated", "unknown")
 _TRUST_MS = const(86_400_000)  # a crystal of 50 ppm drifts 4 s a day; after that the time is an estimate
 
 
 class Clock:
-    """Starts at `floor_ms` (the later of build time and last persisted time), unknown until the first set()."""
+    """Starts at `floor_ms` (the later of build time and last persisted time), unknown until the first set().
 
-    def __init__(self, ticks_ms, ticks_diff, floor_ms):
+    After a deep sleep it goes on: `floor_ms` is then the time at which the node was to wake, and `slept` says
+    that the clock had been set before, so that it is an estimate.
+    """
+
+    def __init__(self, ticks_ms, ticks_diff, floor_ms, slept=False):
         self._ticks_ms = ticks_ms
         self._ticks_diff = ticks_diff
         self._last = ticks_ms()
         self._base_ms = floor_ms
         self._uptime_ms = 0
+        self._slept = slept
         self._synced_at_ms = None
 
     def uptime_ms(self):
@@ -31,8 +37,12 @@ class Clock:
     @property
     def state(self):
         if self._synced_at_ms is None:
-            return UNKNOWN
+            return ESTIMATED if self._slept else UNKNOWN
         return SYNCED if self.uptime_ms() - self._synced_at_ms < _TRUST_MS else ESTIMATED
+
+    def age_ms(self):
+        """Return how long ago the clock was set in this run, or None."""
+        return None if self._synced_at_ms is None else self.uptime_ms() - self._synced_at_ms
 
     def set(self, epoch_ms):
         """Take the true time; return by how much it differs from what this clock said."""

@@ -1,211 +1,223 @@
-"""The node: samples on its period, keeps readings in the outbox, and hands them to the gateway.
+"""The node: samples on its period, keeps readings in the outbox, and lets them be handed to the gateway.
 
-    sampler -> outbox -> pack -> link -> broker -> gateway
-                  ^------------- ack -------------'
+    sampler -> outbox -> conversation -> broker -> gateway
+                  ^----------- ack -----------------'
 
-Sampling never waits for the network. A reading counts as delivered when the gateway acknowledges it; the
-broker's PUBACK only paces the sending.
+Sampling never waits for the network, nor the network for a command.
 """
 
 import asyncio
-import gc
 
 from micropython import const
 
-from cityneuron import FIRMWARE, pack
-from cityneuron.clock import ESTIMATED, UNKNOWN
-from cityneuron.errors import NodeError, PackError
-from cityneuron.link import Backoff, Link, client_id
-from cityneuron.outbox import Outbox
+from cityneuron import status
+from cityneuron.clock import UNKNOWN
+from cityneuron.conversation import Conversation
+from cityneuron.errors import NodeError, Troubles
+from cityneuron.settings import keep_number
 
-_SYNC_EVERY_MS = const(21_600_000)
-_SYNC_GRACE_MS = const(
-    60_000
-)  # so long readings wait for the first sync, rather than go out with a doubtful time
-_WINDOW_PACKS = const(4)  # unacknowledged packs under way
-_HEAD_BYTES = const(48)
-_BIRTH_BYTES = const(768)
+_LOOK_EVERY_MS = const(150_000)  # what was not acknowledged between two looks goes to flash: within 5 minutes
+_LOOK_EVERY_DOWN_MS = const(60_000)
+_WRITE_EVERY_MS = const(1_800_000)  # what the gateway has is kept for the case that it loses it
+_KEEP_TIME_EVERY_MS = const(3_600_000)
+_GUARD_EVERY_MS = const(10_000)
+_PATIENCE_MS = const(300_000)
+_STOP_MS = const(5_000)
+_MOST_COMMANDS = const(4)
 
 
 class Node:
-    """Joins the parts. `board` gives network, time and watchdog; `log` takes one line of text."""
+    """Joins the parts. `board` gives network, time and watchdog; `log` takes one line of text.
 
-    def __init__(self, settings, boot, board, clock, sampler, log):
-        self._settings = settings
-        self._board = board
-        self._clock = clock
-        self._sampler = sampler
-        self._log = log
-        self._outbox = Outbox(boot, len(sampler.columns), settings.capacity_rows)
-        row_bytes = 11 + 5 * len(sampler.columns)
-        self._writer = pack.Writer(max(_BIRTH_BYTES, _HEAD_BYTES + settings.pack_rows * row_bytes))
-        self._row = [None] * len(sampler.columns)
-        self._wake = asyncio.Event()
-        self._backoff = Backoff(1_000, 120_000, board.getrandbits)
-        self._told_oldest = 0
-        self._ack_topic = self._topic("ack").encode()
-        self._synced_at_ms = None
-        self.bad_messages = 0
+    Set by who starts it: `commands` (its take(payload) returns a reply or None), `errors` (its note() keeps
+    one), `slot` and `trial` (which firmware runs), `on_proof` (a reading of this run was acknowledged).
+    `actions` are what commands may do: name -> f(arguments).
+    """
+
+    def __init__(self, settings, board, clock, sampler, outbox, servers, pace, log):
+        self.settings = settings
+        self.board = board
+        self.clock = clock
+        self.sampler = sampler
+        self.outbox = outbox
+        self.pace = pace
+        self.log = log
+        self.errors = Troubles()
+        self.commands = None
+        self.actions = {"sample": self.sample_now, "status": lambda _args: self.status()}
+        self.slot, self.trial = None, False
+        self.on_proof = lambda: None
+        self.delivered = asyncio.Event()  # nothing waits for an acknowledgement
+        self.conversation = Conversation(self, servers)
+        self._lost, self._repaced, self._commanded = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._sampling = asyncio.Lock()
+        self._due_commands = []
+        self._time_kept_ms = self._sampled_ms = 0
 
     @property
-    def outbox(self):
-        return self._outbox
+    def stage(self):
+        """What the node is at: network, clock, broker, birth, sample (nothing of its own acked yet), acked."""
+        return self.conversation.stage
 
     async def run(self):
         """Work until cancelled; a fault that is not the network's ends it."""
-        await asyncio.gather(self._sample_forever(), self._talk_forever())
+        self.board.on_supply_warning(self.keep)
+        await asyncio.gather(
+            self._sample_forever(), self.conversation.talk(), self._keep_forever(), self.obey(), self.guard()
+        )
+
+    async def sample_now(self, _args=None):
+        """Take a reading beside the period, with sensors that are warm; return its number and values."""
+        if self.sampler.warm_up_ms:
+            await self.sampler.wake()
+            await asyncio.sleep_ms(self.sampler.warm_up_ms)
+        return await self._sample()
+
+    def set_period_ms(self, period_ms):
+        """Change the period, from now on; a birth tells it."""
+        self.pace.normal_ms = self.settings.period_ms = period_ms
+        self._repaced.set()
+        self.conversation.announce()
+
+    def keep(self, _reason=None):
+        """Bring to flash what a power cut would take: readings, acknowledgements, now and then the time."""
+        try:
+            self.outbox.write()
+            uptime_ms = self.clock.uptime_ms()
+            if self.clock.state != UNKNOWN and uptime_ms >= self._time_kept_ms:
+                self._time_kept_ms = uptime_ms + _KEEP_TIME_EVERY_MS
+                keep_number(self.board.path("data/time"), self.clock.now_ms())
+        except OSError as error:
+            self.note(
+                "flash", NodeError("the flash does not take readings: %s" % error, "is it full, or worn out?")
+            )
+
+    async def stop(self):
+        """Before a reboot or a sleep: say what is to be said, take leave of the broker, bring all to flash."""
+        try:
+            await asyncio.wait_for_ms(self.conversation.end(), _STOP_MS)
+        except asyncio.TimeoutError:
+            pass  # it was not connected
+        self._time_kept_ms = 0
+        self.keep()
+
+    def busy(self):
+        """Whether commands or replies are under way."""
+        return bool(self._due_commands) or self.conversation.has_replies()
+
+    def status(self):
+        """Return what `doctor` shows."""
+        return status.of(self)
+
+    def note(self, stage, error):
+        """Tell and keep what went wrong, a NodeError."""
+        self.log("%s%s" % (error.message, "; " + error.remedy if error.remedy else ""))
+        self.errors.note(stage, error.message, error.remedy)
+
+    # What the conversation calls.
+
+    def command(self, payload):
+        """Take a command to be done beside everything else; one too many is told again by the gateway."""
+        if self.commands is not None and len(self._due_commands) < _MOST_COMMANDS:
+            self._due_commands.append(payload)
+            self._commanded.set()
+
+    def clock_was_set(self, delta_ms, first):
+        """Date the readings that were taken before the clock knew the time, and keep the time soon."""
+        if not first:
+            return
+        self._time_kept_ms = 0
+        try:
+            self.outbox.redate(delta_ms)
+        except OSError as error:
+            self.note(
+                "flash", NodeError("the flash does not take the date: %s" % error, "is it full, or worn out?")
+            )
+
+    def link_was_lost(self):
+        """Without a link a power cut takes most: what is in RAM goes to flash at once."""
+        self._lost.set()
+
+    # What goes on at the same time.
+
+    async def _sample(self):
+        await self._sampling.acquire()
+        try:
+            row = await self.sampler.sample()
+            now_ms = self.clock.now_ms()
+            seq = self.outbox.append(now_ms, self.clock.state, row)
+        finally:
+            self._sampling.release()
+        self.pace.note(row, now_ms)
+        for name, error, remedy in self.sampler.faults():
+            self.errors.note("sample", "%s: %s" % (name, error), remedy)
+        self._sampled_ms = self.clock.uptime_ms()
+        self.delivered.clear()
+        self.conversation.wake()
+        return {"seq": seq, "values": self.sampler.values()}
 
     async def _sample_forever(self):
-        period_ms = self._settings.period_ms
-        due_ms = self._clock.uptime_ms()
+        due_ms = self.clock.uptime_ms()
         while True:
-            row = await self._sampler.sample()
-            self._outbox.append(self._clock.now_ms(), self._clock.state, row)
-            self._wake.set()
-            self._board.feed_watchdog()
+            await self._sample()
+            now_ms = self.clock.uptime_ms()
+            period_ms = self.pace.period_ms(self.clock.now_ms())
             due_ms += period_ms
-            now_ms = self._clock.uptime_ms()
             if due_ms < now_ms:  # a slow sensor: skip what is past, keep the beat
                 due_ms += (now_ms - due_ms) // period_ms * period_ms + period_ms
-            await asyncio.sleep_ms(due_ms - now_ms)
+            rest_ms = due_ms - now_ms - self.sampler.warm_up_ms
+            if 0 < self.sampler.warm_up_ms < rest_ms:  # else the sensors stay awake
+                if await self._repaced_within(rest_ms):
+                    due_ms = self.clock.uptime_ms()
+                    continue
+                await self.sampler.wake()
+            if await self._repaced_within(due_ms - self.clock.uptime_ms()):
+                due_ms = self.clock.uptime_ms()
 
-    async def _talk_forever(self):
-        while True:
-            try:
-                await self._board.join_network()
-                await self._sync_clock()
-                await self._talk()
-            except NodeError as error:
-                self._log("%s%s" % (error.message, "; " + error.remedy if error.remedy else ""))
-            gc.collect()
-            await asyncio.sleep_ms(self._backoff.wait_ms())
-
-    async def _sync_clock(self):
-        """Ask the board for the time; readings taken before the first answer are dated again."""
-        now_ms = self._clock.uptime_ms()
-        if self._synced_at_ms is not None and now_ms - self._synced_at_ms < _SYNC_EVERY_MS:
-            return
-        epoch_ms = await self._board.epoch_ms()
-        if epoch_ms is None:
-            return
-        first = self._clock.state == UNKNOWN
-        delta_ms = self._clock.set(epoch_ms)
-        self._synced_at_ms = now_ms
-        if first:
-            self._outbox.redate(delta_ms, ESTIMATED)
-        self._board.keep_time(epoch_ms)
-
-    async def _talk(self):
-        """One connection, from the log-in to its end. Raises LinkDown."""
-        settings = self._settings
-        pack.write_death(self._writer, self._outbox.boot)
-        link = Link(
-            settings.broker_host,
-            settings.broker_port,
-            client_id(settings.node, self._board.serial()),
-            self._on_message,
-            user=settings.broker_user,
-            password=settings.broker_password,
-            will=(self._topic("death"), bytes(self._writer.payload())),
-            keep_alive_s=settings.keep_alive_s,
-            tls=self._board.tls() if settings.broker_tls else None,
-        )
-        tasks = []
+    async def _repaced_within(self, wait_ms):
+        """Wait; return whether the period was changed meanwhile."""
         try:
-            await link.open()
-            tasks = [asyncio.create_task(self._serve(link)), asyncio.create_task(link.keep_alive())]
-            await link.subscribe(self._topic("ack"))
-            await link.subscribe(self._topic("cmd"))
-            self._outbox.rewind()
-            await self._publish_birth(link)
-            self._backoff.reset()
-            self._log("connected; %d readings wait" % self._outbox.held)
-            await self._send_forever(link)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await link.close()
+            await asyncio.wait_for_ms(self._repaced.wait(), max(0, wait_ms))
+        except asyncio.TimeoutError:
+            return False
+        self._repaced.clear()
+        return True
 
-    async def _serve(self, link):
-        await link.serve()
-        self._wake.set()  # the sender must not sleep on a dead link
-
-    async def _publish_birth(self, link):
-        outbox, settings = self._outbox, self._settings
-        birth = {
-            "node": settings.node,
-            "kind": settings.kind,
-            "fw": FIRMWARE,
-            "hw": self._board.NAME,
-            "boot": outbox.boot,
-            "schema": self._sampler.schema,
-            "cols": self._sampler.columns,
-            "period_ms": settings.period_ms,
-            "oldest": (outbox.boot, outbox.oldest),
-            "next": outbox.next_seq,
-            "clock": self._clock.state,
-            "sn": self._board.serial(),
-        }
-        self._told_oldest, outbox.asked_for_gone = outbox.oldest, False
-        pack.write_birth(self._writer, birth)
-        await link.publish(self._topic("birth"), self._writer.payload(), retain=True)
-
-    async def _send_forever(self, link):
-        """Send what there is, at most a window ahead of the acknowledgements; begin again when none comes."""
-        outbox, settings = self._outbox, self._settings
-        timeout_ms = settings.ack_timeout_s * 1000
-        acked, progress_ms = outbox.acked, self._clock.uptime_ms()
+    async def guard(self):
+        """Feed the watchdog as long as readings are taken: a sensor must not hang a node for good."""
         while True:
-            if link.error is not None:
-                raise link.error
-            now_ms = self._clock.uptime_ms()
-            if outbox.acked != acked or outbox.sent <= outbox.acked:
-                acked, progress_ms = outbox.acked, now_ms
-            elif now_ms - progress_ms >= timeout_ms:
-                self._log("no acknowledgement for %d s: sending again" % settings.ack_timeout_s)
-                outbox.rewind()
-                progress_ms = now_ms
-            if outbox.asked_for_gone and outbox.oldest != self._told_oldest:
-                await self._publish_birth(link)
-            run = self._next_run()
-            if run is not None:
-                await self._send(link, run)
-                continue
-            self._wake.clear()
+            patience_ms = _PATIENCE_MS + 3 * self.pace.period_ms(self.clock.now_ms())
+            if self.clock.uptime_ms() - self._sampled_ms < patience_ms:
+                self.board.feed_watchdog()
+            await asyncio.sleep_ms(_GUARD_EVERY_MS)
+
+    async def _keep_forever(self):
+        """Write seldom what the gateway has, soon what it has not: a write costs the flash an erase."""
+        written_ms, seen = self.clock.uptime_ms(), 0
+        while True:
+            is_up = self.conversation.broker == "up"
             try:
-                await asyncio.wait_for_ms(
-                    self._wake.wait(), max(1, min(timeout_ms, timeout_ms - now_ms + progress_ms))
-                )
+                await asyncio.wait_for_ms(self._lost.wait(), _LOOK_EVERY_MS if is_up else _LOOK_EVERY_DOWN_MS)
             except asyncio.TimeoutError:
-                await self._sync_clock()
+                pass
+            self._lost.clear()
+            exposed, now_ms = self.outbox.exposed, self.clock.uptime_ms()
+            is_up = self.conversation.broker == "up"
+            waited = exposed is not None and (exposed < seen or not is_up)
+            if waited or now_ms - written_ms >= _WRITE_EVERY_MS:
+                self.keep()
+                written_ms = now_ms
+            seen = self.outbox.next_seq
 
-    def _next_run(self):
-        pack_rows = self._settings.pack_rows
-        run = self._outbox.next_run(pack_rows, _WINDOW_PACKS * pack_rows)
-        if run is not None and run.clock == UNKNOWN and self._clock.uptime_ms() < _SYNC_GRACE_MS:
-            return None
-        return run
-
-    async def _send(self, link, run):
-        writer = self._writer
-        pack.write_data_head(writer, self._sampler.schema, run.boot, run.seq0, run.t0_ms, run.clock, run.rows)
-        for seq in range(run.seq0, run.seq0 + run.rows):
-            t_ms = self._outbox.row_into(seq, self._row)
-            pack.write_row(writer, t_ms - run.t0_ms, self._row)
-        await link.publish(self._topic("replay" if run.replay else "data"), writer.payload())
-        self._outbox.mark_sent(run)
-
-    def _on_message(self, topic, payload):
-        if topic != self._ack_topic:
-            return  # commands come with the console
-        try:
-            boot, upto, again = pack.read_ack(payload)
-        except PackError as error:
-            self.bad_messages += 1
-            self._log("bad acknowledgement: %s" % error)
-            return
-        if self._outbox.acknowledge(boot, upto, again):
-            self._wake.set()
-
-    def _topic(self, leaf):
-        return "cn/v1/%s/%s" % (self._settings.node, leaf)
+    async def obey(self):
+        """Do commands as they come."""
+        while True:
+            await self._commanded.wait()
+            self._commanded.clear()
+            while self._due_commands:
+                reply = self.commands.take(self._due_commands[0])
+                if hasattr(reply, "send"):
+                    reply = await reply
+                self._due_commands.pop(0)
+                if reply:
+                    self.conversation.reply(reply)

@@ -1,101 +1,142 @@
 """Custody of the node: readings stay until the gateway has them on its disk, and longer while there is room.
 
-A ring in RAM, allocated once. A reading gets its number after it is stored. Room is taken back only when it is
-needed, oldest first: what was acknowledged can still be asked for again, what was not is counted as dropped.
-A store on flash offers the same methods; it will hold readings of earlier boots, so a `Run` names its boot.
+A ring in RAM, allocated once, and segments on flash that outlive the boot. A reading gets its number after it
+is stored. Room is taken back only when it is needed, oldest first: what was acknowledged can still be asked for
+again, also after a restart; what was not is counted as dropped.
+
+    append -> ring in RAM -> write() -> segments on flash
+
+Without segments (`outbox_kb` 0) the ring is all there is.
 """
 
-from array import array
+from struct import unpack_from
 
 from micropython import const
 
-from cityneuron.clock import UNKNOWN
+from cityneuron import segments as flash
+from cityneuron.clock import ESTIMATED, UNKNOWN
+from cityneuron.marks import Marks
+from cityneuron.ring import Ring, row_from
 
-_MISSING = -0x80000000
-_LARGEST = 0x7FFFFFFF
 _MOST_RANGES = const(16)
+_NO_SPACE = const(28)  # ENOSPC
 
 
 class Run:
     """Consecutive readings of one boot and one clock state: what fits one pack."""
 
     def __init__(self):
-        self.boot = 0
-        self.seq0 = 0
-        self.rows = 0
-        self.t0_ms = 0
-        self.clock = 0
+        self.boot = self.seq0 = self.rows = 0
+        self.t0_ms = self.clock = 0
+        self.schema = self.columns = 0
         self.replay = False  # taken or tried before this connection: backlog
         self.again = False  # the gateway asked for it
+        self.segment = None  # of an earlier boot: where it stands
 
 
 class Outbox:
-    """The ring. Numbers: oldest <= acked <= sent <= next_seq; [oldest, next_seq) can be sent (again)."""
+    """The readings of this boot, numbered oldest <= acked <= sent <= next_seq, and those of earlier boots.
 
-    def __init__(self, boot, columns, capacity_rows):
+    `first_seq` is the number of the next reading where a boot goes on after a deep sleep. `marks` keeps what
+    is known of the readings across restarts.
+    """
+
+    def __init__(self, boot, columns, capacity_rows, schema=1, segments=None, marks=None, first_seq=0, told=0):
         self.boot = boot
         self.columns = columns
+        self.schema = schema
         self.capacity_rows = capacity_rows
-        self._t_ms = array("q", bytes(8 * capacity_rows))
-        self._clock = bytearray(capacity_rows)
-        self._values = array("i", bytes(4 * capacity_rows * columns))
+        self._segments = segments
+        self._marks = marks or Marks()
+        self._ring = Ring(columns, capacity_rows)  # it counts values that do not fit
         self._run = Run()
-        self._again = []
-        self._fresh_from = 0
-        self.next_seq = 0
-        self.acked = 0
-        self.acknowledged = 0
-        self.sent = 0
-        self.dropped = 0  # given up unacknowledged; the gateway may have some of them all the same
-        self.unfit = 0
-        self.asked_for_gone = False
+        self._again = []  # [boot, first, end]
+        self._floor = (0, 0)  # before it nothing is told to be here
+        self._fresh_from = self._first_seq = self.next_seq = first_seq
+        self._in_ram_from = first_seq  # readings before it are on flash, or gone
+        self._unsettled = segments.first if segments else 0  # segments before it are acknowledged
+        self.told = told  # readings of this boot before it may have arrived: their time stays as it is
+        self.acked = self.sent = 0
+        self.acknowledged = self.dropped = self.held = 0
+        self.write_failures = 0
+        self.asked_for_gone = self._writing = False
+        self._take_over()
+        self._carried = self.held
 
     @property
     def oldest(self):
-        return max(0, self.next_seq - self.capacity_rows)
+        """(boot, seq) of the oldest reading that can still be sent, or of the next one when there is none."""
+        found = self.boot, self._in_ram_from
+        if self._segments is not None:
+            for number in range(self._segments.first, self._segments.end):
+                if self._segments.rows(number):
+                    found = self._segments.boot(number), self._segments.seq0(number)
+                    break
+        return max(found, self._floor)
 
     @property
     def produced(self):
-        return self.next_seq
+        """Readings of this run and those that earlier ones left: acknowledged + held + dropped, always."""
+        return self._carried + self.next_seq - self._first_seq
 
     @property
-    def held(self):
-        """Readings that are here and not acknowledged: produced = acknowledged + held + dropped, always."""
-        return self.next_seq - max(self.acked, self.oldest)
+    def unwritten(self):
+        """Readings that a power cut would take."""
+        return self.next_seq - self._in_ram_from
+
+    @property
+    def exposed(self):
+        """The first reading that is in RAM alone, neither on flash nor acknowledged, or None."""
+        first = max(self.acked, self._in_ram_from)
+        return first if first < self.next_seq else None
 
     @property
     def under_way(self):
         """Readings that were sent and are not acknowledged."""
-        return max(0, self.sent - max(self.acked, self.oldest))
+        count = max(0, self.sent - max(self.acked, self._own_from(self.acked)))
+        for number in self._older():
+            count += self._segments.sent(number) - self._segments.acked(number)
+        return count
 
     def append(self, t_ms, clock, values):
         """Store a reading and return the number it got."""
-        if self.next_seq - self.capacity_rows >= self.acked:
-            self.dropped += 1
-        slot = self.next_seq % self.capacity_rows
-        self._t_ms[slot] = t_ms
-        self._clock[slot] = clock
-        at = slot * self.columns
-        for index in range(self.columns):
-            self._values[at + index] = self._stored(values[index])
+        seq = self.next_seq
+        if seq - self.capacity_rows >= self._in_ram_from:  # it was not written, and now it is written over
+            if seq - self.capacity_rows >= self.acked:
+                self.dropped += 1
+                self.held -= 1
+            self._in_ram_from = seq - self.capacity_rows + 1
+        self._ring.put(seq, t_ms, clock, values)
         self.next_seq += 1
-        return self.next_seq - 1
+        self.held += 1
+        if self._segments is not None and 2 * self.unwritten > self.capacity_rows:
+            try:
+                self.write()
+            except OSError:
+                self.write_failures += 1  # the next regular write says what is wrong
+        return seq
+
+    def write(self):
+        """Bring to flash what is only in RAM, and what was acknowledged. Raises OSError."""
+        if self._segments is None or self._writing:
+            return
+        self._writing = True  # a warning of the supply may come in the middle of it
+        try:
+            while self._in_ram_from < self.next_seq:
+                self._write_some()
+            self._marks.keep_position(*self._position())
+        finally:
+            self._writing = False
 
     def acknowledge(self, boot, upto, again):
-        """Note what the gateway has and what it asks for again. Returns False for another boot's."""
-        if boot != self.boot:
+        """Note what the gateway has and what it asks for again. Returns False for a boot that is not here."""
+        if not self.oldest[0] <= boot <= self.boot:
             return False
-        upto = min(upto, self.next_seq)
-        if upto > self.acked:
-            self.acknowledged += max(0, upto - max(self.acked, self.oldest))
-            self.acked = upto
-            self.sent = max(self.sent, upto)
+        fresh = self._acknowledge_own(upto) if boot == self.boot else self._acknowledge_older(boot, upto)
+        self.acknowledged += fresh
+        self.held -= fresh
         for first, last in again[:_MOST_RANGES]:
-            if first < self.oldest:
-                self.asked_for_gone = True  # the next birth tells what is left
-            first, end = max(first, self.oldest), min(last + 1, self.sent)
-            if first < end and len(self._again) < _MOST_RANGES and [first, end] not in self._again:
-                self._again.append([first, end])
+            self._ask(boot, first, last + 1)
         return True
 
     def rewind(self):
@@ -103,64 +144,256 @@ class Outbox:
         self.sent = self.acked
         self._fresh_from = self.next_seq
         self._again.clear()
+        for number in self._older():
+            self._segments.set_sent(number, self._segments.acked(number))
 
-    def redate(self, delta_ms, clock):
-        """Shift the readings taken before the clock was set; they now carry the state `clock`."""
-        for seq in range(self.oldest, self.next_seq):
-            slot = seq % self.capacity_rows
-            if self._clock[slot] == UNKNOWN:
-                self._t_ms[slot] += delta_ms
-                self._clock[slot] = clock
+    def redate(self, delta_ms):
+        """The clock was set for the first time: readings taken before are dated by it, unless they were told.
+
+        Raises OSError; it holds for this run all the same.
+        """
+        self._marks.forget_before(self.oldest[0])
+        if self.told < self.next_seq:
+            self._marks.add_date(self.boot, self.told, delta_ms)
 
     def next_run(self, most_rows, window_rows):
         """Return the next Run to send, or None: what was asked for again, then what was not sent.
 
-        At most `window_rows` are under way unacknowledged; what was asked for always goes: it opens the window.
+        Earlier boots go first. At most `window_rows` are under way unacknowledged; what was asked for always
+        goes: it opens the window.
         """
         while self._again:
-            first, end = max(self._again[0][0], self.oldest), self._again[0][1]
-            if first < end:
-                return self._take(first, min(end, first + most_rows), True, True)
-            self._again.pop(0)
-        first = max(self.sent, self.oldest)
-        room = window_rows - self.under_way
-        if first == self.next_seq or room <= 0:
+            boot, first, end = self._again[0]
+            first = self._again[0][1] = self._here_from(boot, first)
+            if first >= end:
+                self._again.pop(0)
+                continue
+            run = self._taken(boot, first, min(end, first + most_rows), True, True)
+            if run is not None:
+                return run
+        room = min(most_rows, window_rows - self.under_way)
+        if room <= 0:
             return None
-        replay = first < self._fresh_from
-        end = min(self._fresh_from, self.next_seq) if replay else self.next_seq
-        return self._take(first, min(end, first + min(most_rows, room)), replay, False)
+        for number in self._older():
+            while self._segments.sent(number) < self._segments.rows(number):
+                first = self._segments.seq0(number) + self._segments.sent(number)
+                run = self._taken(self._segments.boot(number), first, first + room, True, False)
+                if run is not None:
+                    return run
+        return self._next_own(room)
 
     def row_into(self, seq, row):
-        """Fill the list `row` with the values of reading `seq`; return its time."""
-        slot = seq % self.capacity_rows
-        at = slot * self.columns
-        for index in range(self.columns):
-            value = self._values[at + index]
-            row[index] = None if value == _MISSING else value
-        return self._t_ms[slot]
+        """Fill the list `row` with the values of a reading of this boot, or of the run; return its time."""
+        run, boot = self._run, self.boot
+        if run.segment is None:
+            t_ms, clock = row_from(self._ring.layout, self._ring.buffer, self._ring.at(seq), row)
+        else:
+            boot, at = run.boot, (seq - run.seq0) * flash.record_bytes(run.columns)
+            t_ms, clock = row_from(flash.layout(run.columns), self._segments.page, at, row)
+        return t_ms if clock != UNKNOWN else t_ms + self._marks.delta_ms(boot, seq)
 
     def mark_sent(self, run):
         """Note that the broker has a run (which proves nothing yet: only acknowledge() does)."""
         end = run.seq0 + run.rows
-        if not run.again:
-            self.sent = max(self.sent, end)
-        elif self._again and self._again[0][0] <= run.seq0 < self._again[0][1]:
-            self._again[0][0] = end
+        if run.boot == self.boot:
+            self.told = max(self.told, end)
+        if run.again:
+            asked = self._again[0] if self._again else None
+            if asked and asked[0] == run.boot and asked[1] <= run.seq0 < asked[2]:
+                asked[1] = end
+        else:
+            self._pass(run.boot, end)
 
-    def _take(self, first, end, replay, again):
-        run, slot = self._run, first % self.capacity_rows
-        run.boot, run.seq0, run.replay, run.again = self.boot, first, replay, again
-        run.t0_ms, run.clock = self._t_ms[slot], self._clock[slot]
-        rows = 1
-        while first + rows < end and self._clock[(first + rows) % self.capacity_rows] == run.clock:
-            rows += 1
-        run.rows = rows
+    # What the ring and the segments hold.
+
+    @property
+    def _ring_from(self):
+        return max(self._first_seq, self.next_seq - self.capacity_rows)
+
+    def _older(self):
+        """Return the numbers of the segments of earlier boots that may hold what is not acknowledged."""
+        kept = self._segments
+        if kept is None:
+            return range(0)
+        at = max(self._unsettled, kept.first)
+        while at < kept.end and kept.boot(at) != self.boot and kept.acked(at) >= kept.rows(at):
+            at += 1
+        self._unsettled = end = at
+        while end < kept.end and kept.boot(end) != self.boot:
+            end += 1
+        return range(at, end)
+
+    def _take_over(self):
+        """Count what earlier boots left, as far as the marks tell what of it was acknowledged."""
+        kept = self._segments
+        if kept is None:
+            return
+        boot, upto = self._marks.position
+        if boot == self.boot:
+            self.acked = self.sent = min(upto, self.next_seq)
+        for number in range(kept.first, kept.end):
+            settled = upto - kept.seq0(number) if kept.boot(number) == boot else 0
+            if kept.boot(number) < boot:
+                settled = kept.rows(number)
+            settled = min(max(0, settled), kept.rows(number))
+            kept.set_acked(number, settled)
+            self.held += kept.rows(number) - settled
+
+    def _own_from(self, seq):
+        """Return the first number at or after `seq` whose reading of this boot is still here."""
+        if seq < self._in_ram_from and self._segments is not None:
+            number = self._segments.find(self.boot, seq)
+            if number is not None:
+                return max(seq, self._segments.seq0(number))
+        return max(seq, self._in_ram_from)
+
+    def _present(self, first, end):
+        """Return how many readings of this boot in [first, end) are here."""
+        count = max(0, end - max(first, self._in_ram_from))
+        kept = self._segments
+        if kept is not None:
+            for number in range(kept.end - 1, kept.first - 1, -1):
+                if kept.boot(number) != self.boot or kept.seq0(number) + kept.rows(number) <= first:
+                    break
+                low = max(first, kept.seq0(number))
+                count += max(0, min(end, kept.seq0(number) + kept.rows(number)) - low)
+        return count
+
+    def _position(self):
+        """Return (boot, upto): all readings before it are acknowledged, or gone."""
+        for number in self._older():
+            return self._segments.boot(number), self._segments.seq0(number) + self._segments.acked(number)
+        return self.boot, self.acked
+
+    # Writing.
+
+    def _write_some(self):
+        kept, first = self._segments, self._in_ram_from
+        room, begins = kept.room(self.boot, first, self.schema, self.columns)
+        while begins and kept.full():
+            self._drop_oldest()
+        rows = min(room, self.next_seq - first)
+        try:
+            kept.append(self.boot, first, self.schema, self.columns, self._ring.pieces(first, rows), rows)
+        except OSError as error:
+            if error.errno != _NO_SPACE or kept.end - kept.first < 2:
+                raise
+            self._drop_oldest()
+        else:
+            self._in_ram_from = first + rows
+
+    def _drop_oldest(self):
+        kept, number = self._segments, self._segments.first
+        settled = kept.acked(number)
+        if kept.boot(number) == self.boot:
+            settled = min(max(0, self.acked - kept.seq0(number)), kept.rows(number))
+        lost = kept.rows(number) - settled
+        kept.drop_oldest()
+        self.dropped += lost
+        self.held -= lost
+
+    # Acknowledgements.
+
+    def _acknowledge_own(self, upto):
+        upto = min(upto, self.next_seq)
+        if upto <= self.acked:
+            return 0
+        fresh = self._present(self.acked, upto)
+        self.acked = upto
+        self.sent = max(self.sent, upto)
+        return fresh
+
+    def _acknowledge_older(self, boot, upto):
+        kept, fresh = self._segments, 0
+        for number in self._older():
+            if kept.boot(number) == boot:
+                settled = min(max(kept.acked(number), upto - kept.seq0(number)), kept.rows(number))
+                fresh += settled - kept.acked(number)
+                kept.set_acked(number, settled)
+        return fresh
+
+    def _ask(self, boot, first, end):
+        """Note a range that the gateway asks for again; what is gone of it is told by the next birth."""
+        here = self._here_from(boot, first)
+        if boot == self.boot:
+            end = min(end, self.sent)
+        if first < min(here, end):
+            self.asked_for_gone = True
+            if (boot, first) <= self._position():  # nothing before it is still to come
+                self._floor = max(self._floor, (boot, min(here, end)))
+        first = max(first, here)
+        if first < end and len(self._again) < _MOST_RANGES and [boot, first, end] not in self._again:
+            self._again.append([boot, first, end])
+
+    def _here_from(self, boot, seq):
+        """Return the first number at or after `seq` whose reading of a boot is here, or one beyond all."""
+        if boot == self.boot:
+            return self._own_from(seq)
+        number = self._segments.find(boot, seq)
+        return max(seq, self._segments.seq0(number)) if number is not None else 0xFFFFFFFF
+
+    # Taking runs.
+
+    def _next_own(self, room):
+        first = self._own_from(self.sent)
+        while first < self.next_seq:
+            replay = first < self._fresh_from
+            end = min(self._fresh_from, self.next_seq) if replay else self.next_seq
+            run = self._taken(self.boot, first, min(end, first + room), replay, False)
+            if run is not None:
+                return run
+            first = self._own_from(max(first + 1, self.sent))
+        return None
+
+    def _taken(self, boot, first, end, replay, again):
+        """Return the Run that begins at `first`, or None when that reading is damaged: it is passed over."""
+        run = self._run
+        run.boot, run.seq0, run.replay, run.again, run.segment = boot, first, replay, again, None
+        if boot == self.boot and first >= self._ring_from:
+            run.schema, run.columns, rows = self.schema, self.columns, end - first
+        else:
+            rows = self._paged(boot, first, end)
+        if not rows:
+            if again:
+                self._again[0][1] = first + 1
+            else:
+                self._pass(boot, first + 1)
+            return None
+        self._same_clock(run, rows)
         return run
 
-    def _stored(self, value):
-        if value is None:
-            return _MISSING
-        if _MISSING < value <= _LARGEST:
-            return value
-        self.unfit += 1
-        return _MISSING
+    def _paged(self, boot, first, end):
+        """Bring readings from flash into the page; return how many."""
+        run, kept = self._run, self._segments
+        number = kept.find(boot, first) if kept is not None else None
+        if number is None or kept.seq0(number) > first:
+            return 0
+        run.segment, run.schema, run.columns = number, kept.schema(number), kept.columns(number)
+        return kept.read(number, first - kept.seq0(number), end - first)
+
+    def _same_clock(self, run, rows):
+        """Let the run end where the clock's state changes."""
+        paged, size = run.segment is not None, flash.record_bytes(run.columns)
+        buffer = self._segments.page if paged else self._ring.buffer
+        run.rows = 0
+        for seq in range(run.seq0, run.seq0 + rows):
+            at = (seq - run.seq0) * size if paged else self._ring.at(seq)
+            clock, delta_ms = buffer[at + 8], 0
+            if clock == UNKNOWN:
+                delta_ms = self._marks.delta_ms(run.boot, seq)
+                clock = ESTIMATED if delta_ms else UNKNOWN
+            if not run.rows:
+                run.t0_ms, run.clock = unpack_from("<q", buffer, at)[0] + delta_ms, clock
+            elif clock != run.clock:
+                break
+            run.rows += 1
+
+    def _pass(self, boot, end):
+        """Readings of a boot before `end` need not be sent (again) on this connection."""
+        if boot == self.boot:
+            self.sent = max(self.sent, end)
+            return
+        kept = self._segments
+        number = kept.find(boot, end - 1)
+        if number is not None and kept.seq0(number) < end:
+            kept.set_sent(number, max(kept.sent(number), end - kept.seq0(number)))

@@ -118,9 +118,10 @@ def write_row(writer, dt_ms, values):
 
 
 def write_birth(writer, birth):
-    """Write a birth: a dict with node, kind, fw, hw, boot, schema, cols, period_ms, oldest, next, clock, sn."""
+    """Write a birth: a dict with node, kind, fw, hw, boot, schema, cols, period_ms, oldest, next, clock; sn and
+    trial when they are not empty."""
     writer.clear()
-    writer.map(13 if birth["sn"] else 12)
+    writer.map(12 + bool(birth["sn"]) + bool(birth.get("trial")))
     writer.text("v")
     writer.integer(VERSION)
     for key in ("node", "kind", "fw", "hw"):
@@ -147,6 +148,9 @@ def write_birth(writer, birth):
     if birth["sn"]:
         writer.text("sn")
         writer.text(birth["sn"])
+    if birth.get("trial"):
+        writer.text("trial")
+        writer.integer(1)
 
 
 def write_ack(writer, boot, upto, again):

@@ -7,7 +7,8 @@ from cityneuron.errors import SettingsError
 
 _DEFAULTS = {
     "period_ms": 60_000,
-    "capacity_rows": 512,
+    "capacity_rows": 128,
+    "outbox_kb": 256,
     "pack_rows": 30,
     "broker_port": 8883,
     "broker_user": None,
@@ -17,17 +18,33 @@ _DEFAULTS = {
     "ack_timeout_s": 30,
     "wifi_ssid": None,
     "wifi_password": None,
-    "ntp_host": "pool.ntp.org",
+    "ntp_hosts": None,  # the gateway's (the broker's) host, then pool.ntp.org; "host:port" where it is not 123
+    "sleep": False,  # deep sleep between readings
+    "report_every": 1,  # of so many wakes one speaks; the others only measure
+    "awake_s": 45,  # a wake that delivers nothing ends so late
+    "watch": None,  # the quantity whose rise quickens the period
+    "watch_rise_per_min": 0,  # scaled like its column: of level_m millimetres
+    "fast_period_ms": None,
+    "low_battery_mv": None,
+    "slow_period_ms": None,
+    "supply_warning_pin": None,  # a pin that falls before the supply does: what is in RAM goes to flash
+    "lamp": None,
 }
 _REQUIRED = ("node", "kind", "broker_host", "sensors")
 _LIMITS = {
     "period_ms": (20, 86_400_000),
     "capacity_rows": (8, 20_000),
+    "outbox_kb": (0, 4_096),
+    "report_every": (1, 1_000),
+    "awake_s": (5, 600),
+    "watch_rise_per_min": (0, 1_000_000),
     "pack_rows": (1, 200),
     "broker_port": (1, 65_535),
     "keep_alive_s": (5, 3_600),
     "ack_timeout_s": (1, 3_600),
 }
+_SECRET = ("broker_password", "wifi_password")
+_CHANGEABLE = ("period_ms",)
 _BOOT_STEP = 10_000
 _MOST_STARTS = 100_000_000_000  # what is above is no count of ours
 
@@ -39,23 +56,35 @@ class Settings:
         for name in _REQUIRED:
             if not values.get(name):
                 raise SettingsError("settings lack %r" % name, "provision the node, or add it to settings.json")
+        if "ntp_host" in values:  # what it was called
+            values["ntp_hosts"] = [values.pop("ntp_host")]
         for name in values:
             if name not in _DEFAULTS and name not in _REQUIRED:
                 raise SettingsError("settings know no %r" % name, "see firmware/settings.sample.json")
-        for name, (low, high) in _LIMITS.items():
+        for name, limits in _LIMITS.items():
             value = values.get(name, _DEFAULTS[name])
-            if type(value) is not int or not low <= value <= high:
+            if not _fits(name, value):
                 raise SettingsError(
-                    "%s is %s, not within %d to %d" % (name, value, low, high), "correct settings.json"
+                    "%s is %s, not within %d to %d" % ((name, value) + limits), "correct settings.json"
                 )
         for name in _DEFAULTS:
             setattr(self, name, values.get(name, _DEFAULTS[name]))
         for name in _REQUIRED:
             setattr(self, name, values[name])
+        if self.ntp_hosts is None:
+            self.ntp_hosts = [self.broker_host, "pool.ntp.org"]
+
+    def shown(self):
+        """Return them without secrets, as the command `settings` tells them."""
+        return {
+            name: getattr(self, name)
+            for name in _REQUIRED + tuple(sorted(_DEFAULTS))
+            if name not in _SECRET and getattr(self, name) is not None
+        }
 
 
-def load(path):
-    """Return the Settings of a file, or raise SettingsError."""
+def load(path, changed_path=None):
+    """Return the Settings of a file, with what was changed from afar over it, or raise SettingsError."""
     try:
         with open(path) as file:
             values = json.load(file)
@@ -65,7 +94,34 @@ def load(path):
         raise SettingsError("%s is no JSON" % path, "provision the node again")
     if type(values) is not dict:
         raise SettingsError("%s is no JSON object" % path, "provision the node again")
+    values.update(_changed(changed_path))
     return Settings(values)
+
+
+def keep_change(path, name, value):
+    """Let a setting that was changed from afar outlive a restart. Raises OSError, or SettingsError."""
+    if name not in _CHANGEABLE or not _fits(name, value):
+        raise SettingsError("%s cannot be set to %s" % (name, value), "give a value within its limits")
+    values = _changed(path)
+    values[name] = value
+    keep_text(path, json.dumps(values))
+
+
+def _changed(path):
+    """Return the changes that make sense; a file that a power cut spoilt changes nothing."""
+    try:
+        with open(path) as file:
+            values = json.load(file)
+    except (OSError, ValueError, TypeError):  # TypeError: no path
+        return {}
+    if type(values) is not dict:
+        return {}
+    return {name: values[name] for name in _CHANGEABLE if _fits(name, values.get(name))}
+
+
+def _fits(name, value):
+    low, high = _LIMITS[name]
+    return type(value) is int and low <= value <= high
 
 
 def read_number(path):
@@ -79,20 +135,27 @@ def read_number(path):
 
 def keep_number(path, number):
     """Write an integer so that a power cut leaves the old or the new one."""
+    keep_text(path, str(number))
+
+
+def keep_text(path, text):
+    """Write a file so that a power cut leaves the old or the new one."""
     with open(path + ".new", "w") as file:
-        file.write(str(number))
+        file.write(text)
     os.rename(path + ".new", path)
 
 
-def next_boot(path, log):
+def next_boot(path, log, highest=0):
     """Count this start on flash and return its number, which no other start has.
+
+    It is above `highest`, the boot of a reading that is kept: that holds though the count was lost.
 
     The count stands in two files that are written in turn: a torn write leaves the start before. Four random
     digits follow it (start 12 may be boot 120417), which keep two starts apart that had to take one count.
     """
     files = (path, path + ".2")
     counts = [_starts(file, log) for file in files]
-    start = max(counts) + 1
+    start = max(max(counts), highest // _BOOT_STEP) + 1
     try:
         keep_number(files[counts.index(min(counts))], start)
     except OSError as error:

@@ -33,7 +33,7 @@ def a_missing_value_stays_missing_and_one_too_large_is_counted():
     outbox, row = Outbox(1, 3, 4), [0, 0, 0]
     outbox.append(0, SYNCED, (None, 0, 1 << 40))
     outbox.row_into(0, row)
-    assert row == [None, 0, None] and outbox.unfit == 1
+    assert row == [None, 0, None] and outbox._ring.unfit == 1
 
 
 def what_is_sent_is_not_sent_twice_without_reason():
@@ -63,7 +63,7 @@ def the_oldest_is_dropped_first_and_counted_only_if_unacknowledged():
     outbox.acknowledge(3, 2, [])
     for number in range(4):
         outbox.append(0, SYNCED, (number,))
-    assert outbox.oldest == 4 and outbox.dropped == 2 and outbox.acknowledged == 2 and balanced(outbox)
+    assert outbox.oldest == (3, 4) and outbox.dropped == 2 and outbox.acknowledged == 2 and balanced(outbox)
     outbox.acknowledge(3, 12, [])
     assert outbox.dropped == 2 and outbox.held == 0 and balanced(outbox)
 
@@ -81,6 +81,21 @@ def the_window_bounds_what_is_under_way():
     assert send(outbox, most=3, window=5) is None
     outbox.acknowledge(3, 1, [])
     assert send(outbox, most=3, window=5) == (5, 1, False)
+
+
+def what_is_gone_is_told_so_that_nobody_waits_for_it():
+    outbox = filled(12)
+    send(outbox)
+    outbox.acknowledge(3, 4, [])
+    outbox.acknowledge(3, 4, [[2, 3]])
+    assert outbox.oldest == (3, 4)
+
+
+def after_a_deep_sleep_the_clock_goes_on_as_an_estimate():
+    ticks = [5]
+    clock = Clock(lambda: ticks[0], lambda a, b: a - b, 1_760_000_000_000, slept=True)
+    assert clock.state == ESTIMATED and clock.age_ms() is None
+    assert clock.set(1_760_000_000_100) == 100 and clock.state == SYNCED and clock.age_ms() == 0
 
 
 def another_boots_acknowledgement_is_not_ours_and_one_from_the_future_is_clamped():
@@ -105,8 +120,7 @@ def readings_before_the_first_sync_are_dated_again():
     outbox.append(clock.now_ms(), clock.state, (1,))
     assert clock.now_ms() == 1_000_100 and clock.state == UNKNOWN
     ticks[0] += 50
-    delta = clock.set(1_760_000_000_000)
-    outbox.redate(delta, ESTIMATED)
+    outbox.redate(clock.set(1_760_000_000_000))
     run = outbox.next_run(9, 9)
     assert (
         outbox.row_into(0, row) == 1_760_000_000_000 - 50 and run.clock == ESTIMATED and clock.state == SYNCED

@@ -40,6 +40,7 @@ def birth(value):
         "next": value["next_seq"],
         "clock": value["clock"],
         "sn": value.get("serial", ""),
+        "trial": value.get("trial", 0),
     }
 
 
@@ -48,8 +49,9 @@ def decoded(message, value):
         return [1, value["schema"], value["boot"], value["seq0"], value["t0_ms"], value["clock"], value["rows"]]
     if message == "birth":
         body = birth(value)
-        if not body["sn"]:
-            del body["sn"]
+        for name in ("sn", "trial"):
+            if not body[name]:
+                del body[name]
         return body
     if message == "ack":
         return [1, value["boot"], value["upto"], value["again"]]

@@ -1,13 +1,31 @@
 """Runs the node of firmware/main.py; prints its ledger when it changes and its heap when the peak rises.
 
-A collection after every 2 KB keeps garbage out of the figure: what is left is what the node needs.
+A collection after every 2 KB keeps garbage out of the figure: what is left is what the node needs. With the
+argument "echo" every command is answered with its own bytes, the second byte being the count of commands.
 """
 
 import asyncio
 import gc
+import sys
 
 from boards.unix import Board
 from cityneuron import app
+
+
+class Echo:
+    """Commands that come back: at once the first time, later (from a coroutine) the second."""
+
+    def __init__(self):
+        self._count = 0
+
+    def take(self, payload):
+        self._count += 1
+        reply = bytes((payload[0], self._count)) + payload[2:]
+        return reply if self._count == 1 else self._later(reply)
+
+    async def _later(self, reply):
+        await asyncio.sleep_ms(1)
+        return reply
 
 
 async def watch(outbox):
@@ -26,8 +44,10 @@ async def watch(outbox):
 
 async def main():
     node = app.build(Board(), print)
+    if "echo" in sys.argv:
+        node.commands = Echo()
     gc.threshold(2048)
-    await asyncio.gather(node.run(), watch(node.outbox))
+    await asyncio.gather(app.work(node), watch(node.outbox))
 
 
 asyncio.run(main())
