@@ -1,10 +1,10 @@
-"""What a field engineer meets: a city behind TLS, a board on a cable that is not there, and the command line."""
+"""What a field engineer meets: a city behind TLS, a board that is not there, and the command line."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from simulators.virtual.node import VirtualNode
 TOKEN = "a token of the test"
 REGION = FILE_SYSTEMS["esp32"]
 WITHIN_S = 60.0
+ASK_AGAIN_S = 0.2
 GATEWAY = "gw-01"
 
 
@@ -44,8 +45,9 @@ class TlsBroker(servers.Mosquitto):
         config = self.folder / "mosquitto.conf"
         with config.open("a", encoding="utf-8") as file:
             file.write(
-                f"cafile {self._keys}/ca.crt\ncertfile {self._keys}/server.crt\nkeyfile {self._keys}/server.key\n"
-                f"crlfile {self._keys}/crl.pem\nrequire_certificate true\nuse_identity_as_username true\n"
+                f"cafile {self._keys}/ca.crt\ncrlfile {self._keys}/crl.pem\n"
+                f"certfile {self._keys}/server.crt\nkeyfile {self._keys}/server.key\n"
+                "require_certificate true\nuse_identity_as_username true\n"
             )
         return command
 
@@ -69,6 +71,13 @@ async def command(*words: object, within_s: float = 240.0, status: int | None = 
     told = output.decode()
     assert status is None or process.returncode == status, told
     return told
+
+
+async def until(condition: Callable[[], bool], within_s: float = WITHIN_S) -> None:
+    """Return when the condition holds, which nobody announces; fail when that takes too long."""
+    async with asyncio.timeout(within_s):
+        while not condition():  # noqa: ASYNC110 (a store announces nothing)
+            await asyncio.sleep(ASK_AGAIN_S)
 
 
 class FieldCity:
@@ -165,9 +174,7 @@ class Bench:
 
     async def boot_when_flashed(self) -> None:
         """Start the node once the file system was written and verified."""
-        async with asyncio.timeout(180):
-            while REGION.offset not in self.rom.verified:
-                await asyncio.sleep(0.2)
+        await until(lambda: REGION.offset in self.rom.verified, 180)
         self._flash.write_bytes(self.rom.region(REGION.offset, REGION.size))
         await self.virtual.start()
 

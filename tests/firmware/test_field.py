@@ -1,4 +1,4 @@
-"""The whole way of a board: flashed, provisioned, heard, provisioned again, replaced, updated well and badly."""
+"""The whole way of a board: flashed, provisioned, heard, filled again, replaced, updated well and badly."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import servers
-from field_city import WITHIN_S, Bench, FieldCity, command
+from field_city import Bench, FieldCity, command, until
 from field_rig import esp_image
 from time_servers import Chrony
 
@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.real, pytest.mark.alone, pytest.mark.timeout(600)]
 NODE = "stage-0042"
 FIRST, SECOND = "a0:b7:65:11:22:33", "a0:b7:65:44:55:66"
 ROM_OPTIONS = ("--no-reset", "--no-stub", "--baud", "115200")
+WIFI = "city-iot"
 FIRMWARE = servers.PROJECT / "firmware"
 
 
@@ -44,7 +45,7 @@ async def city(tmp_path: Path, influxdb: servers.InfluxDB) -> AsyncIterator[Fiel
 async def flashed(city: FieldCity, bench: Bench, *words: object) -> str:
     """Let the command line flash and provision the board on the bench, and start what it wrote."""
     image = city.folder / "micropython.bin"
-    image.write_bytes(esp_image())
+    image.write_bytes(esp_image(0))
     options = (
         "--image",
         image,
@@ -53,7 +54,7 @@ async def flashed(city: FieldCity, bench: Bench, *words: object) -> str:
         "--console-port",
         bench.port,
         "--wifi",
-        "city-iot",
+        WIFI,
         *ROM_OPTIONS,
     )
     with bench.rom:
@@ -71,9 +72,7 @@ async def flashed(city: FieldCity, bench: Bench, *words: object) -> str:
 async def more_is_stored(city: FieldCity, node: str, by: int = 3) -> None:
     """Return when the store has so many more readings of a node."""
     before, _ = city.stored(node)
-    async with asyncio.timeout(WITHIN_S):
-        while city.stored(node)[0] < before + by:
-            await asyncio.sleep(0.2)
+    await until(lambda: city.stored(node)[0] >= before + by)
 
 
 async def bundle(city: FieldCity, version: str, change: tuple[str, str] | None = None) -> Path:
@@ -108,7 +107,7 @@ async def test_a_board_lives_from_its_box_to_its_second_firmware(
         # once more, over MicroPython's prompt: what was acknowledged stays acknowledged, nothing is lost
         await city.node(
             "provision", "--kind", "water_level", "--id", NODE, "--datum-mm", "5200", "--period", "1",
-            "--by", "copy", "--port", first.port, "--console-port", first.port, "--wifi", "city-iot",
+            "--by", "copy", "--port", first.port, "--console-port", first.port, "--wifi", WIFI,
         )  # fmt: skip
         await more_is_stored(city, NODE)
 
