@@ -144,7 +144,8 @@ def _fault(name, given):
             continue
         if type(value) is not kind:
             return "%s is no %s" % (argument, "text" if kind is str else "integer")
-        if not least <= (len(value) if kind is str else value) <= most:
+        size = len(value) if kind is str else value  # type: ignore[arg-type]
+        if not least <= size <= most:  # type: ignore[operator]
             return "%s is not within %d to %d" % (argument, least, most)
     return None
 

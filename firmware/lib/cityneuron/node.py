@@ -46,6 +46,7 @@ class Node:
         self.commands = None
         self.actions = {"sample": self.sample_now, "status": lambda _args: self.status()}
         self.slot, self.trial = None, False
+        self.wakes = 0
         self.on_proof = lambda: None
         self.delivered = asyncio.Event()  # nothing waits for an acknowledgement
         self.conversation = Conversation(self, servers)

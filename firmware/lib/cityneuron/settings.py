@@ -71,8 +71,8 @@ class Settings:
             setattr(self, name, values.get(name, _DEFAULTS[name]))
         for name in _REQUIRED:
             setattr(self, name, values[name])
-        if self.ntp_hosts is None:
-            self.ntp_hosts = [self.broker_host, "pool.ntp.org"]
+        if values.get("ntp_hosts") is None:
+            self.ntp_hosts = [values["broker_host"], "pool.ntp.org"]
 
     def shown(self):
         """Return them without secrets, as the command `settings` tells them."""

@@ -93,7 +93,8 @@ def _keep(board, failed, began, reason, remedy, log):
 
 async def safe_mode(board, failed, log, stdin=None, for_ms=_SAFE_MS):
     """Only the console and the reason; return as run() does."""
-    ended, leave = asyncio.Event(), []
+    ended = asyncio.Event()
+    leave = []  # type: list[LeaveToRepl]
     errors = health.Errors(board.path("data/errors"), lambda: 0, log)
 
     def status(_):
