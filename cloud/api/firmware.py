@@ -47,10 +47,10 @@ _ROLLOUT_OUT = obj({**_ROLLOUT, "nodes": array(_MEMBER)})
 
 async def upload(call: Call) -> web.Response:
     """Keep a bundle."""
-    size = call.request.content_length
-    if size is not None and size > MOST_BYTES:
-        raise web.HTTPRequestEntityTooLarge(MOST_BYTES, size)
-    bundle = await call.services.depot.add(await call.request.read())
+    content = await call.request.read()
+    if len(content) > MOST_BYTES:
+        raise web.HTTPRequestEntityTooLarge(MOST_BYTES, len(content))
+    bundle = await call.services.depot.add(content)
     return json_answer(
         {"version": bundle.version, "board": bundle.board, "digest": bundle.digest, "size": bundle.size}
     )
