@@ -4,7 +4,7 @@ from aiohttp import web
 
 from cloud.api.routing import Call, Param, Route, json_answer
 from cloud.api.schema import Schema, array, integer, obj, text
-from cloud.api.shapes import KIND_PARAM, NODE_ID, TIME_MS, WHO
+from cloud.api.shapes import KIND_PARAM, NODE_ID, STEP, TIME_MS, WHO
 from cloud.errors import InvalidRequest
 from cloud.ota.bundle import MOST_BYTES
 from cloud.ota.plan import Course, Turn
@@ -42,7 +42,7 @@ _MEMBER = obj(
         "why": {"type": "string"},
     }
 )
-_ROLLOUT_OUT = obj({**_ROLLOUT, "nodes": array(_MEMBER)})
+_ROLLOUT_OUT = obj({**_ROLLOUT, "nodes": array(_MEMBER), "steps": array(STEP)})
 
 
 async def upload(call: Call) -> web.Response:

@@ -132,6 +132,9 @@ async def test_stopped_by_hand_commands_are_taken_back_and_resumed_they_are_give
     assert (await client.get(f"/api/v1/commands/{ident}"))["state"] == "expired"
     resumed = await act(client, rollout["id"], "resume")
     assert (resumed["state"], resumed["why"]) == ("running", "")
+    assert [(step["who"], step["step"]) for step in resumed["steps"]] == [
+        ("Li", "start"), ("Wang", "stop"), ("Wang", "resume"),
+    ]  # fmt: skip
     again = await told(client)
     assert set(again) == set(first)
     assert not {row["id"] for row in again.values()} & {row["id"] for row in first.values()}
