@@ -100,6 +100,15 @@ async def test_a_version_goes_out_ring_by_ring_as_births_prove_it(client: Any) -
     assert await told(client) == {}
 
 
+async def test_a_node_whose_update_is_done_is_not_on_trial_any_more(client: Any) -> None:
+    rollout = await start(client, nodes=["water-1"])
+    command = (await told(client))["water-1"]
+    await report(client, *born(["water-1"], trial=True), replies=done(command, status=1))
+    await report(client, replies=done(command))
+    assert (await client.get("/api/v1/nodes/water-1/device"))["trial"] is False
+    assert (await stepped(client, rollout["id"]))["state"] == "done"
+
+
 async def test_the_cloud_looks_by_itself_when_a_gateway_brings_news(client: Any) -> None:
     await start(client)
     first = await told(client)
