@@ -4,7 +4,7 @@ from aiohttp import web
 
 from cloud.api.routing import Call, Param, Route, json_answer
 from cloud.api.schema import Schema, array, integer, obj, text
-from cloud.api.shapes import KIND_PARAM, NODE_ID, TIME_MS, WHO
+from cloud.api.shapes import KIND_PARAM, NODE_ID, STEP, TIME_MS, WHO
 from cloud.errors import InvalidRequest
 from cloud.ota.bundle import MOST_BYTES
 from cloud.ota.plan import Course, Turn
@@ -42,15 +42,15 @@ _MEMBER = obj(
         "why": {"type": "string"},
     }
 )
-_ROLLOUT_OUT = obj({**_ROLLOUT, "nodes": array(_MEMBER)})
+_ROLLOUT_OUT = obj({**_ROLLOUT, "nodes": array(_MEMBER), "steps": array(STEP)})
 
 
 async def upload(call: Call) -> web.Response:
     """Keep a bundle."""
-    size = call.request.content_length
-    if size is not None and size > MOST_BYTES:
-        raise web.HTTPRequestEntityTooLarge(MOST_BYTES, size)
-    bundle = await call.services.depot.add(await call.request.read())
+    content = await call.request.read()
+    if len(content) > MOST_BYTES:
+        raise web.HTTPRequestEntityTooLarge(MOST_BYTES, len(content))
+    bundle = await call.services.depot.add(content)
     return json_answer(
         {"version": bundle.version, "board": bundle.board, "digest": bundle.digest, "size": bundle.size}
     )

@@ -115,10 +115,11 @@ class Rollouts:
             row = RolloutRow(
                 version=wish.version, board=wish.board, digest=bundle.digest, size=bundle.size,
                 url=f"{wish.origin}/firmware/{bundle.digest}", force=wish.force, rings=list(wish.rings), ring=0,
-                who=wish.who, made_ms=self._now_ms(), state=Course.RUNNING.value, why="",
+                who=wish.who, made_ms=self._now_ms(), state=Course.RUNNING.value, why="", steps=[],
             )  # fmt: skip
             session.add(row)
             session.flush()
+            self._note(session, row.id, wish.who, "start")
             seen = self._seen(session, [Member(node=node, place=0, ring=0) for node in nodes], heard)
             now_ms = self._now_ms()
             silent = {node for node in nodes if seen[node].silent_at(now_ms)}
@@ -139,6 +140,7 @@ class Rollouts:
             if rollout.state is Course.RUNNING:
                 members = rows.members(session, ident)
                 self._stop(session, replace(rollout, why=f"stopped by {who}"), members, members)
+                self._note(session, ident, who, "stop")
 
         await self._registry.transact(work)
         return await self.one(ident)
@@ -152,7 +154,7 @@ class Rollouts:
                 _require_alone(session, rollout.board)
                 members = rows.members(session, ident)
                 rows.write(session, resumed(rollout, members), members)
-                _log.info("roll-out %d goes on, says %s", ident, who)
+                self._note(session, ident, who, "resume")
 
         await self._registry.transact(work)
         await self.step()
@@ -177,7 +179,8 @@ class Rollouts:
                 {"node": member.node, "ring": member.ring, "state": member.state.value, "why": member.why}
                 for member in members
             ]
-            return {**rows.told(rollout, members), "nodes": nodes}
+            steps = session.get_one(RolloutRow, ident).steps
+            return {**rows.told(rollout, members), "nodes": nodes, "steps": steps}
 
         return await self._registry.transact(work)
 
@@ -207,6 +210,7 @@ class Rollouts:
         planned = plan(rollout, members, self._seen(session, members, heard), now_ms)
         if planned.rollout.state is Course.STOPPED and rollout.state is Course.RUNNING:
             self._stop(session, planned.rollout, planned.members, members)
+            self._note(session, rollout.id, "", "stop", planned.rollout.why)
             return f"roll-out {rollout.id} of {rollout.version} stopped: {planned.rollout.why}"
         rows.write(session, replace(planned, members=self._told(session, planned, now_ms)), members)
         return ""
@@ -232,6 +236,10 @@ class Rollouts:
             replace(member, command=numbers[member.node]) if member.node in numbers else member
             for member in planned.members
         )
+
+    def _note(self, session: Session, ident: int, who: str, step: str, text: str = "") -> None:
+        row = session.get_one(RolloutRow, ident)
+        row.steps = [*row.steps, {"time_ms": self._now_ms(), "who": who, "step": step, "text": text}]
 
     def _stop(
         self, session: Session, rollout: Rollout, members: Sequence[Member], before: Sequence[Member]

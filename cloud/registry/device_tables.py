@@ -100,7 +100,7 @@ class FirmwareRow(Base):
 
 
 class RolloutRow(Base):
-    """A roll-out of a bundle; see cloud.ota.plan.Rollout."""
+    """A roll-out of a bundle; see cloud.ota.plan.Rollout. `steps`: who began, stopped and resumed it."""
 
     __tablename__ = "rollout"
 
@@ -117,6 +117,7 @@ class RolloutRow(Base):
     made_ms: Mapped[int] = mapped_column(BigInteger)
     state: Mapped[str] = mapped_column(String(16), index=True)
     why: Mapped[str]
+    steps: Mapped[list[dict[str, object]]] = mapped_column(JSON)
 
 
 class RolloutNodeRow(Base):
