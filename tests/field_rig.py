@@ -95,6 +95,7 @@ class CloudStandIn:
         self.rollouts: dict[int, dict[str, Any]] = {}
         self.firmware: list[bytes] = []
         self.log: list[tuple[str, Any]] = []
+        self.conflict = ""
         self.on_command: Callable[[dict[str, Any]], None] = lambda row: row.update(state="done", detail=None)
 
     def app(self) -> web.Application:
@@ -234,6 +235,8 @@ class CloudStandIn:
     async def _body(self, request: web.Request) -> Any:
         if request.headers.get("Authorization") != f"Token {self.TOKEN}":
             return _error(401, "the token is missing or wrong", "")
+        if self.conflict:
+            return _error(409, self.conflict, "choose another")
         body = await request.json()
         self.log.append((request.path, body))
         return body

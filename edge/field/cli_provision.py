@@ -284,7 +284,7 @@ def _one(
             return await Provision(job, tools, course, cloud, bundle).run()
 
     try:
-        with telling(screen), show.showing():
+        with telling(screen, staged=True), show.showing():
             done = asyncio.run(work())
     except typer.Exit as end:
         if as_json:

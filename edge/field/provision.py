@@ -15,6 +15,7 @@ from edge.field.image import Layout
 from edge.field.offline import OfflineBundle
 from edge.field.order import Access, Order, settings
 from edge.field.ports import find_again
+from edge.field.recognise import of_fall
 from edge.field.stages import Course, Stage
 from edge.field.status import NodeStatus
 from edge.field.toolbox import ConsoleTool, Toolbox
@@ -239,10 +240,9 @@ class Provision:
                 console.close()
             self._course.say("waiting for its first word")
             await self._tools.sleep(POLL_S)
-        for index, line in enumerate(heard):
-            if "cannot start" in line or "cannot go on" in line:
-                remedy = heard[index + 1].partition("remedy:")[2].strip() if index + 1 < len(heard) else ""
-                raise diagnose(Symptom.NODE_FELL, said=line.partition(": ")[2] or line, remedy=remedy)
+        fallen = of_fall(heard)
+        if fallen is not None:
+            raise fallen
         raise diagnose(Symptom.NODE_MUTE, port=device or board.port.device)
 
     async def _console(self, device: str | None) -> ConsoleTool | None:
