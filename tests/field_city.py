@@ -12,7 +12,6 @@ from typing import Any
 import servers
 from city_rig import CITYNEURON
 from firmware.rom import FakeRom
-from simulators.virtual.wiring import SAMPLES, wire
 
 from cloud.app import Cloud
 from cloud.config import CloudConfig, StoreConfig
@@ -24,6 +23,7 @@ from gateway.sinks.line_http import StoreConfig as SinkConfig
 from gateway.sources.mqtt import MqttConfig
 from gateway.uplink import CloudConfig as UplinkConfig
 from simulators.virtual.node import VirtualNode
+from simulators.virtual.wiring import SAMPLES, wire
 
 TOKEN = "a token of the test"
 REGION = FILE_SYSTEMS["esp32"]
@@ -145,9 +145,9 @@ class FieldCity:
 
     async def node(self, *words: object, status: int | None = 0, json_out: bool = False) -> Any:
         """Run `cityneuron node ...` against this city."""
-        options: list[object] = ["--cloud", self.cloud_url, "--token-file", self.token_file, "--who", "wang"]
+        options: list[object] = ["--cloud", self.cloud_url, "--token-file", self.token_file]
         told = await command("node", *words, *options, status=status)
-        return json.loads(told.strip().splitlines()[-1]) if json_out else told
+        return json.loads(told) if json_out else told
 
     def stored(self, node: str) -> tuple[int, float]:
         """Return how many levels of a node the store has, and their mean."""

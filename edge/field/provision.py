@@ -293,11 +293,11 @@ class Provision:
             await self._cloud.note(node, self._job.who, fitted(self._job.order))
 
 
-FITTED = "fitted: "
+FITTED, EVERY = "fitted: ", "every"
 
 
 def fitted(order: Order) -> str:
-    """Return how a node is fitted, as a note that `sensors_in` reads."""
+    """Return how a node is fitted, as a note that `fitted_in` reads."""
     words = [
         ":".join(
             [
@@ -308,13 +308,19 @@ def fitted(order: Order) -> str:
         )
         for row in order.sensors
     ]
+    if order.period_s is not None:
+        words += [EVERY, f"{order.period_s:g}", "s"]
     return FITTED + " ".join(words)
 
 
-def sensors_in(notes: list[dict[str, Any]]) -> list[str]:
-    """Return the sensors of the newest note that names them."""
+def fitted_in(notes: list[dict[str, Any]]) -> tuple[list[str], float | None]:
+    """Return the sensors of the newest note that names them, and the period, None for the kind's own."""
     for note in sorted(notes, key=lambda row: row.get("time_ms", 0), reverse=True):
         text = str(note.get("text") or "")
         if text.startswith(FITTED):
-            return text.removeprefix(FITTED).split()
-    return []
+            sensors, _, period = text.removeprefix(FITTED).partition(f" {EVERY} ")
+            try:
+                return sensors.split(), float(period.removesuffix("s")) if period else None
+            except ValueError:
+                return sensors.split(), None
+    return [], None

@@ -13,15 +13,15 @@ import pytest
 import servers
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from edge.field.image import Layout, build_image, slot_files
 from peer import Peer
-from simulators.virtual.node import VirtualNode
 from time_servers import SntpServer
 
 from edge.field.bundle import build_bundle, keys_file, make_signing_key
+from edge.field.image import Layout, build_image, slot_files
 from edge.protocol.command import Command, Reply, Status, decode_reply, encode_command
 from edge.protocol.topics import Leaf, topic
 from edge.protocol.wire import Birth
+from simulators.virtual.node import VirtualNode
 
 if TYPE_CHECKING:
     from conftest import MicroPython
