@@ -145,7 +145,9 @@ class FieldCity:
 
     async def node(self, *words: object, status: int | None = 0, json_out: bool = False) -> Any:
         """Run `cityneuron node ...` against this city."""
-        options: list[object] = ["--cloud", self.cloud_url, "--token-file", self.token_file]
+        config = self.folder / "field.toml"
+        config.write_text(f"update_keys = {list(self._update_keys)}\n", encoding="utf-8")
+        options: list[object] = ["--cloud", self.cloud_url, "--token-file", self.token_file, "--config", config]
         told = await command("node", *words, *options, status=status)
         return json.loads(told) if json_out else told
 
