@@ -243,7 +243,7 @@ async def test_a_bad_version_returns_by_itself_and_says_so(
         word.status is Status.FAILED
         and "version 0.3.0 did not prove itself; back at 0.1.0" in word.detail["error"]
     )
-    assert station.board.starts == 1 + 3 + 1
+    assert station.board.starts == 1 + 1 + 3 + 1  # the node, the fetch, the trial, the return
     await station.until_heard()
     assert station.peer.births[NAME].firmware == "0.1.0" and not station.peer.births[NAME].trial
     errors = (await station.ask("status")).detail["errors"]

@@ -41,6 +41,7 @@ def fault(name, given):
             continue
         if type(value) is not kind:
             return "%s is no %s" % (argument, "text" if kind is str else "integer")
-        if not least <= (len(value) if kind is str else value) <= most:
+        measure = len(value) if isinstance(value, str) else value
+        if not least <= measure <= most:
             return "%s is not within %d to %d" % (argument, least, most)
     return None

@@ -18,7 +18,8 @@ _SAFE_MS = const(3_600_000)
 
 async def safe_mode(board, failed, log, stdin=None, for_ms=_SAFE_MS):
     """Only the console and the reason; return as run() does."""
-    ended, leave = asyncio.Event(), []
+    ended = asyncio.Event()
+    told = {"again": True}
     errors = Errors(board.path("data/errors"), lambda: 0, log)
 
     def status(_):
@@ -37,7 +38,7 @@ async def safe_mode(board, failed, log, stdin=None, for_ms=_SAFE_MS):
             await lines.run(stdin or getattr(sys.stdin, "buffer", sys.stdin))
         except LeaveToRepl as why:
             log(str(why))
-            leave.append(why)
+            told["again"] = False
             ended.set()
 
     lines = Lines({"status": status, "reboot": reboot, "reset": reset}, errors, log)
@@ -49,6 +50,6 @@ async def safe_mode(board, failed, log, stdin=None, for_ms=_SAFE_MS):
     except asyncio.TimeoutError:
         log("an hour has gone: the node is tried again")
     task.cancel()
-    if not leave:
+    if told["again"]:
         failed.clear()
-    return not leave
+    return told["again"]
