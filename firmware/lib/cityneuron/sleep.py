@@ -64,7 +64,8 @@ class Wake:
         node = self._node
         tasks = [asyncio.create_task(node.obey()), asyncio.create_task(node.guard())]
         await node.sample_now()
-        if energy.reports(self._wakes, node.settings.report_every, node.pace.rising(node.clock.now_ms())):
+        urgent = node.trial or node.pace.rising(node.clock.now_ms())  # a trial has few starts to prove itself
+        if energy.reports(self._wakes, node.settings.report_every, urgent):
             tasks.append(asyncio.create_task(node.conversation.talk()))
             await self._deliver()
             await node.stop()
