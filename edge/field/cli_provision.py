@@ -233,7 +233,7 @@ def flash(
         await job.flash(board, Layout(board=board.firmware_board) if application else None)
         return board.serial
 
-    with telling(screen, as_json), show.showing():
+    with telling(screen, as_json, staged=True), show.showing():
         try:
             serial = asyncio.run(work())
         except FieldError as error:

@@ -207,7 +207,6 @@ class Provision:
                 "broker": access.broker_host,
                 "broker_port": access.broker_port,
                 "hosts": ", ".join(access.ntp_hosts) or "no host is named",
-                "gateway": self._job.order.gateway or "of this node",
             }
             watch = Watch(self._tools.clock(), facts=facts, patience_s=self._job.patience_s)
             watch.take(status, self._tools.clock())

@@ -124,6 +124,8 @@ def detail_of(stage: Stage, status: NodeStatus) -> str:
         return "up" if status.rssi_dbm is None else f"{status.rssi_dbm} dBm, {signal(status.rssi_dbm)}"
     if stage is Stage.CLOCK:
         return status.clock
+    if stage is Stage.BROKER:
+        return "logged in"
     if stage is Stage.BIRTH:
         return f"firmware {status.version}" if status.version else ""
     if stage is Stage.SAMPLE:
