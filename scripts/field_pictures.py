@@ -24,7 +24,6 @@ import servers
 from field_rig import esp_image
 from firmware.rom import FakeRom
 from rich.console import Console
-from simulators.virtual.wiring import SAMPLES, wire
 
 from edge.broker import BrokerAddress
 from edge.field.ask import ask_node
@@ -50,6 +49,7 @@ from edge.field.tap import tap
 from edge.folder import DataFolder
 from simulators.virtual.buses import Radio
 from simulators.virtual.node import VirtualNode
+from simulators.virtual.wiring import SAMPLES, wire
 
 IMAGES = servers.PROJECT / "docs" / "images"
 MAC, NODE, WIFI, PASSWORD = "24:dc:c3:a1:b2:c4", "stage-0042", "city-iot", "right"

@@ -83,7 +83,7 @@ def test_a_place_that_cannot_be_written_is_named(data: Path, tmp_path: Path) -> 
         (("issue-server", "b", "--data", data, "--to", blocked / "tls"), CloudError),
         (("export", "--data", data, "--to", blocked / "ca.crt"), CloudError),
     ):
-        with pytest.raises(problem, match="Not a directory|File exists") as caught:
+        with pytest.raises(problem, match=r"Not a directory|File exists") as caught:
             run(*words)
         assert caught.value.remedy
 
