@@ -43,6 +43,11 @@ def build(board, log):
     return node
 
 
+async def work(node):
+    """Let a node work."""
+    await node.work()
+
+
 def _lamp(board, chosen, clock, log):
     """Return the lamp, lit, of a node that has one: before anything that can fail."""
     if chosen.lamp is None:

@@ -32,9 +32,9 @@ def period_ms(normal_ms, fast_ms, slow_ms, rising, battery_mv, low_mv):
     return normal_ms
 
 
-def reports(wakes, every, rising):
-    """Whether a node that slept speaks at this wake: at each `every`-th, and whenever the water rises."""
-    return rising or wakes % every == 0
+def reports(wakes, every, urgent):
+    """Whether a node that slept speaks at this wake: at each `every`-th, and whenever it is urgent."""
+    return urgent or wakes % every == 0
 
 
 def sleep_ms(period, awake_ms):

@@ -64,8 +64,8 @@ class Wake:
         node = self._node
         tasks = [asyncio.create_task(node.obey()), asyncio.create_task(node.guard())]
         await node.sample_now()
-        rising = node.pace.rising(node.clock.now_ms())
-        if node.trial or energy.reports(self._wakes, node.settings.report_every, rising):
+        urgent = node.trial or node.pace.rising(node.clock.now_ms())  # a trial has few starts to prove itself
+        if energy.reports(self._wakes, node.settings.report_every, urgent):
             tasks.append(asyncio.create_task(node.conversation.talk()))
             await self._deliver()
             await node.stop()

@@ -81,10 +81,9 @@ def _run(board, slots, log):
 
     gc.collect()
     node = app.build(board, log)
-    del app  # what only the start needs is let go
     operations = Operations(board, node, slots, log)
     try:
-        asyncio.run(_together(node.work(), operations.run()))
+        asyncio.run(_together(app.work(node), operations.run()))
     except Restart as why:
         log("restart: %s" % why)
     except LeaveToRepl as why:

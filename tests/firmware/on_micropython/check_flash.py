@@ -245,6 +245,34 @@ def a_hole_is_not_told_as_gone_while_something_before_it_is_still_to_come():
     assert outbox.oldest == (10, 7)
 
 
+def no_acknowledgement_however_odd_breaks_the_account():
+    for boot in (10, 20):
+        filled(boot, 40, capacity=16)
+    outbox = filled(30, 40, capacity=16)
+    seed = 1
+    for _ in range(300):
+        seed = seed * 1_103_515_245 + 12_345 & 0x7FFFFFFF
+        boot = (0, 10, 20, 30, 31, 1 << 53)[seed % 6]
+        first = seed >> 8 & 0x3F
+        last = (first, first + 5, 0xFFFFFFFF)[seed % 3]
+        run = outbox.next_run(1 + seed % 7, 20)
+        if run is not None and seed & 4:
+            outbox.mark_sent(run)
+        outbox.acknowledge(
+            boot, seed >> 14 & 0x3F if seed & 8 else 0xFFFFFFFF * (seed >> 20 & 1), [[first, last]] * 20
+        )
+        assert balanced(outbox) and 0 <= outbox.held <= 120 and outbox.under_way >= 0
+        if seed & 16:
+            append(outbox)
+            outbox.write()
+        if not seed & 0x700:
+            outbox.rewind()
+    taken(outbox)
+    for boot in (10, 20, 30):
+        outbox.acknowledge(boot, 0xFFFFFFFF, [])
+    assert outbox.held == 0 and balanced(outbox)
+
+
 def a_flash_that_does_not_take_readings_costs_only_what_the_ring_cannot_hold():
     outbox = filled(10, 10, capacity=16)
     flash.power(1)

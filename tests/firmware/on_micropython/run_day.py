@@ -98,6 +98,10 @@ async def main():
         "first", allocated[1], "last", allocated[-1], "highest", max(allocated),
     )  # fmt: skip
     assert not any(task.done() for task in working)
+    await node.sample_now()
+    assert outbox.unwritten
+    board.warn(None)  # the supply is about to fail
+    assert not outbox.unwritten
 
 
 asyncio.run(main())
