@@ -23,8 +23,10 @@ import typer
 from rich.console import Console
 
 from cloud.app import Cloud
+from cloud.ca import Authority
 from cloud.config import CloudConfig
 from cloud.config import StoreConfig as CloudStoreConfig
+from cloud.provision.config import ProvisionConfig
 from edge.boot import next_boot, start_of
 from edge.broker import BrokerAddress
 from edge.folder import DataFolder, write_secret
@@ -110,7 +112,7 @@ async def _run(options: Options, console: Console) -> dict[str, Any]:
         loop.add_signal_handler(number, stop.set)
     city = load_city(options.seed, gateway=GATEWAY)
     async with asyncio.TaskGroup() as tasks, _broker(options.broker) as broker_url:
-        cloud = Cloud(await _cloud_config(options, city))
+        cloud = Cloud(await _cloud_config(options, city, broker_url))
         ready = asyncio.Event()
         services = [tasks.create_task(cloud.run(ready), name="cloud")]
         await ready.wait()
@@ -212,12 +214,13 @@ async def _broker(url: str | None) -> AsyncIterator[str]:
         yield own
 
 
-async def _cloud_config(options: Options, city: City) -> CloudConfig:
-    store = CloudStoreConfig()
+async def _cloud_config(options: Options, city: City, broker_url: str) -> CloudConfig:
+    """Return the cloud's configuration; new nodes are told this city's broker, by an authority of its own."""
+    broker, store = BrokerAddress.parse(broker_url), CloudStoreConfig()
     if options.store is not None:
         store = CloudStoreConfig.parse(_with_database(options.store))
         await _make_database(store)
-    return CloudConfig(
+    config = CloudConfig(
         port=options.port,
         data_dir=options.data.path,
         store=store,
@@ -225,7 +228,13 @@ async def _cloud_config(options: Options, city: City) -> CloudConfig:
         timezone=ZoneInfo("Asia/Shanghai"),
         name_en=city.name["en"],
         name_zh=city.name["zh"],
+        provision=ProvisionConfig(
+            broker_host=broker.host, broker_port=broker.port, broker_tls=broker.tls, ntp_hosts=()
+        ),
     )
+    if not (config.authority_folder / "root.key").exists():
+        Authority.create(config.authority_folder, time.time_ns() // 1_000_000)
+    return config
 
 
 def _gateway_config(options: Options, broker_url: str, cloud_url: str) -> GatewayConfig:

@@ -65,8 +65,6 @@ class Authority:
             raise NoAuthority(
                 f"{folder} holds an authority already", remedy="keep it: every node trusts it; or name another"
             )
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
         key = ec.generate_private_key(ec.SECP256R1())
         name = _name(_ROOT_NAME)
         root = (
@@ -76,8 +74,15 @@ class Authority:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .sign(key, hashes.SHA256())
         )
-        write_once(folder / "root.key", private_pem(key, passphrase), mode=0o600)
-        write_once(folder / "root.crt", _pem(root), mode=0o644)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)
+            write_once(folder / "root.key", private_pem(key, passphrase), mode=0o600)
+            write_once(folder / "root.crt", _pem(root), mode=0o644)
+        except OSError as error:
+            raise NoAuthority(
+                f"{error.filename}: {error.strerror}", remedy="choose another folder or correct its owner"
+            ) from error
         return cls(folder, key, root)
 
     @classmethod

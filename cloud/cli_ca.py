@@ -72,10 +72,7 @@ def issue_server(
     gone = _with_registry(
         found, lambda registry: registry.transact(lambda session: records.revoked(session, now_ms))
     )
-    to.mkdir(parents=True, exist_ok=True)
-    if (to / "server.key").exists():
-        raise Conflict(f"{to} holds a server's key already", remedy="name another folder with --to")
-    write_once(to / "server.key", private_pem(key), mode=0o600)
+    _write_secret(to / "server.key", private_pem(key))
     _write(to / "server.crt", certificate)
     _write(to / "ca.crt", authority.root_pem.encode())
     _write(to / "crl.pem", authority.revocations(gone, now_ms))
@@ -92,11 +89,9 @@ def issue_gateway(to: _To = Path("gateway"), config: _Config = None, data: _Data
     def keep(session: Session) -> None:
         records.keep(session, identity, _now_ms())
 
+    _require_room(to / "gateway.key")
     _with_registry(found, lambda registry: registry.transact(keep))
-    to.mkdir(parents=True, exist_ok=True)
-    if (to / "gateway.key").exists():
-        raise Conflict(f"{to} holds a gateway's key already", remedy="name another folder with --to")
-    write_once(to / "gateway.key", private_pem(key), mode=0o600)
+    _write_secret(to / "gateway.key", private_pem(key))
     _write(to / "gateway.crt", identity.pem.encode())
     _write(to / "ca.crt", authority.root_pem.encode())
     _out.print(f"{to}: gateway.key, gateway.crt, ca.crt, two years")
@@ -150,12 +145,11 @@ def issue_offline(
         },
         "ntp_hosts": list(told.ntp_hosts),
     }
-    if to.exists():
-        raise Conflict(f"{to} is there already", remedy="name another file with --to")
+    _require_room(to)
     content = _with_registry(
         found, lambda registry: offline.issue(registry, authority, count, _now_ms(), about)
     )
-    write_once(to, content, mode=0o600)
+    _write_secret(to, content)
     _out.print(f"{to}: {count} identities, two years. Their ids are reserved for whoever holds this file.")
 
 
@@ -201,6 +195,21 @@ def _with_registry(config: CloudConfig, work: Callable[[Registry], Awaitable[_T]
             await registry.close()
 
     return asyncio.run(run())
+
+
+def _require_room(path: Path) -> None:
+    if path.exists():
+        raise Conflict(f"{path} is there already: keys are never overwritten", remedy="name another --to")
+
+
+def _write_secret(path: Path, content: bytes) -> None:
+    """Write what only its owner may read, where nothing is yet."""
+    _require_room(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_once(path, content, mode=0o600)
+    except OSError as error:
+        raise CloudError(f"{path}: {error.strerror}", remedy="name another place with --to") from error
 
 
 def _write(path: Path, content: bytes) -> None:

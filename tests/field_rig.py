@@ -95,6 +95,7 @@ class CloudStandIn:
         self.rollouts: dict[int, dict[str, Any]] = {}
         self.firmware: list[bytes] = []
         self.log: list[tuple[str, Any]] = []
+        self.conflict = ""
         self.on_command: Callable[[dict[str, Any]], None] = lambda row: row.update(state="done", detail=None)
 
     def app(self) -> web.Application:
@@ -234,6 +235,8 @@ class CloudStandIn:
     async def _body(self, request: web.Request) -> Any:
         if request.headers.get("Authorization") != f"Token {self.TOKEN}":
             return _error(401, "the token is missing or wrong", "")
+        if self.conflict:
+            return _error(409, self.conflict, "choose another")
         body = await request.json()
         self.log.append((request.path, body))
         return body
@@ -301,7 +304,7 @@ class FakeFiles:
     async def platform(self) -> str:
         return self.name
 
-    async def copy(self, files: Mapping[str, bytes], progress: Progress, *, clean: Sequence[str] = ()) -> None:
+    async def copy(self, files: Mapping[str, bytes], progress: Progress, *, node: str) -> None:
         progress("copying", 0.5)
         self.files.update(files)
 

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from cloud.api.routing import Call, Param, Route, json_answer
 from cloud.api.schema import Schema, array, integer, obj, text
-from cloud.api.shapes import KIND_PARAM, NODE_ID, TIME_MS, WHO
+from cloud.api.shapes import KIND_PARAM, NODE_ID, STEP, TIME_MS, WHO
 from cloud.errors import InvalidRequest
 from cloud.ota.bundle import MOST_BYTES
 from cloud.ota.plan import Course, Turn
@@ -24,6 +24,7 @@ _COUNTS = obj({turn.value: {"type": "integer"} for turn in Turn})
 _ROLLOUT: dict[str, Schema] = {
     "id": {"type": "integer"},
     **_BUNDLE,
+    "force": {"type": "boolean"},
     "rings": array({"type": "integer"}),
     "ring": {"type": "integer"},
     "who": {"type": "string"},
@@ -41,15 +42,15 @@ _MEMBER = obj(
         "why": {"type": "string"},
     }
 )
-_ROLLOUT_OUT = obj({**_ROLLOUT, "nodes": array(_MEMBER)})
+_ROLLOUT_OUT = obj({**_ROLLOUT, "nodes": array(_MEMBER), "steps": array(STEP)})
 
 
 async def upload(call: Call) -> web.Response:
     """Keep a bundle."""
-    size = call.request.content_length
-    if size is not None and size > MOST_BYTES:
-        raise web.HTTPRequestEntityTooLarge(MOST_BYTES, size)
-    bundle = await call.services.depot.add(await call.request.read())
+    content = await call.request.read()
+    if len(content) > MOST_BYTES:
+        raise web.HTTPRequestEntityTooLarge(MOST_BYTES, len(content))
+    bundle = await call.services.depot.add(content)
     return json_answer(
         {"version": bundle.version, "board": bundle.board, "digest": bundle.digest, "size": bundle.size}
     )
@@ -85,6 +86,7 @@ async def start(call: Call) -> web.Response:
         nodes=frozenset(said.get("nodes", ())),
         kind=said.get("kind"),
         district=said.get("district"),
+        force=said.get("force", False),
         rings=rings,
         who=said["who"],
         origin=(config.url or str(call.request.url.origin())).rstrip("/"),
@@ -139,6 +141,7 @@ ROUTES = (
                 "nodes": array(NODE_ID, max_items=20_000),
                 "kind": KIND_PARAM.schema,
                 "district": text(max_length=128),
+                "force": {"type": "boolean"},
                 "rings": {**array(integer(1, 100), max_items=10), "minItems": 1},
             },
         ),

@@ -7,7 +7,7 @@ from aiohttp import web
 from cloud.api.nodes import registered
 from cloud.api.routing import Call, Param, Route, json_answer
 from cloud.api.schema import Schema, array, integer, nullable, number, obj, text
-from cloud.api.shapes import GATEWAY_ID, LABEL, NODE_ID, NODE_OUT, TIME_MS, WHO
+from cloud.api.shapes import GATEWAY_ID, LABEL, NODE_ID, NODE_OUT, STEP, TIME_MS, WHO
 from cloud.errors import InvalidRequest
 from cloud.provision.device import Granted
 from cloud.provision.provisioner import Asked
@@ -55,9 +55,6 @@ _DEVICE_OUT = obj(
         "notes": array(_NOTE_OUT),
     },
     {"born_serial": {"type": "string"}, "rollout": {"type": "object"}},
-)
-_STEP = obj(
-    {"time_ms": TIME_MS, "who": {"type": "string"}, "step": {"type": "string"}, "text": {"type": "string"}}
 )
 
 
@@ -164,7 +161,7 @@ ROUTES = (
     Route(
         method="GET", path="/api/v1/nodes/{id}/steps", handler=steps, params=(_NODE_PATH,),
         summary="What was done to a node, by whom and when", errors=(400, 404),
-        answer=obj({"steps": array(_STEP)}),
+        answer=obj({"steps": array(STEP)}),
     ),
     Route(
         method="POST", path="/api/v1/nodes/{id}/notes", handler=note, params=(_NODE_PATH,),

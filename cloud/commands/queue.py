@@ -110,8 +110,19 @@ def take(session: Session, words: Sequence[Word]) -> None:
     """Merge what was heard of commands, within the caller's transaction; unknown numbers are nobody's."""
     for word in words:
         row = session.get(CommandRow, word.id)
-        if row is not None:
-            write(row, heard(read(row), word))
+        if row is None:
+            continue
+        command = heard(read(row), word)
+        write(row, command)
+        if command.name == "update" and command.state is State.DONE:
+            _proven(session, command)
+
+
+def _proven(session: Session, command: Command) -> None:
+    """An update is done when it proved itself: its trial is over, also if no further birth says so."""
+    device = session.get(DeviceRow, command.node)
+    if device is not None and device.firmware == command.args["version"]:
+        device.trial = False
 
 
 def settled(row: CommandRow, now_ms: int) -> Command:

@@ -54,7 +54,10 @@ class Course(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rollout:
-    """A roll-out of one bundle. `rings` are per cent, growing, 100 last; `ring` is the one under way."""
+    """A roll-out of one bundle. `rings` are per cent, growing, 100 last; `ring` is the one under way.
+
+    `force`: nodes take it also if it is older than what they run.
+    """
 
     id: int
     version: str
@@ -62,6 +65,7 @@ class Rollout:
     digest: str
     size: int
     url: str
+    force: bool = False
     rings: tuple[int, ...]
     ring: int = 0
     who: str

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -34,14 +34,12 @@ from cloud.ota.plan import (
     resumed,
 )
 from cloud.registry import Registry
-from cloud.registry.device_tables import CommandRow, DeviceRow, RolloutNodeRow, RolloutRow
-from cloud.registry.models import NodeRow
+from cloud.registry.device_tables import CommandRow, RolloutNodeRow, RolloutRow
 from cloud.state import SILENT_AFTER_PERIODS
 from edge.model.kinds import KINDS
 
 LOOK_EVERY_S = 10.0
 LEAST_PAUSE_S = 0.5
-NAMES_AT_ONCE = 500
 LEAST_PATIENCE_MS = 600_000
 _log = logging.getLogger(__name__)
 
@@ -56,6 +54,7 @@ class Wish:
     kind: str | None = None
     district: str | None = None
     rings: tuple[int, ...] = (1, 10, 100)
+    force: bool = False
     who: str
     origin: str
 
@@ -115,11 +114,12 @@ class Rollouts:
                 )
             row = RolloutRow(
                 version=wish.version, board=wish.board, digest=bundle.digest, size=bundle.size,
-                url=f"{wish.origin}/firmware/{bundle.digest}", rings=list(wish.rings), ring=0, who=wish.who,
-                made_ms=self._now_ms(), state=Course.RUNNING.value, why="",
+                url=f"{wish.origin}/firmware/{bundle.digest}", force=wish.force, rings=list(wish.rings), ring=0,
+                who=wish.who, made_ms=self._now_ms(), state=Course.RUNNING.value, why="", steps=[],
             )  # fmt: skip
             session.add(row)
             session.flush()
+            self._note(session, row.id, wish.who, "start")
             seen = self._seen(session, [Member(node=node, place=0, ring=0) for node in nodes], heard)
             now_ms = self._now_ms()
             silent = {node for node in nodes if seen[node].silent_at(now_ms)}
@@ -138,7 +138,9 @@ class Rollouts:
             if rollout.state is Course.DONE:
                 raise Conflict(f"the roll-out {ident} is done", remedy="roll out another version")
             if rollout.state is Course.RUNNING:
-                self._stop(session, rollout, rows.members(session, ident), f"stopped by {who}")
+                members = rows.members(session, ident)
+                self._stop(session, replace(rollout, why=f"stopped by {who}"), members, members)
+                self._note(session, ident, who, "stop")
 
         await self._registry.transact(work)
         return await self.one(ident)
@@ -150,8 +152,9 @@ class Rollouts:
             rollout = _found(session, ident)
             if rollout.state is Course.STOPPED:
                 _require_alone(session, rollout.board)
-                rows.write(session, resumed(rollout, rows.members(session, ident)))
-                _log.info("roll-out %d goes on, says %s", ident, who)
+                members = rows.members(session, ident)
+                rows.write(session, resumed(rollout, members), members)
+                self._note(session, ident, who, "resume")
 
         await self._registry.transact(work)
         await self.step()
@@ -176,7 +179,8 @@ class Rollouts:
                 {"node": member.node, "ring": member.ring, "state": member.state.value, "why": member.why}
                 for member in members
             ]
-            return {**rows.told(rollout, members), "nodes": nodes}
+            steps = session.get_one(RolloutRow, ident).steps
+            return {**rows.told(rollout, members), "nodes": nodes, "steps": steps}
 
         return await self._registry.transact(work)
 
@@ -205,9 +209,10 @@ class Rollouts:
         members = rows.members(session, rollout.id)
         planned = plan(rollout, members, self._seen(session, members, heard), now_ms)
         if planned.rollout.state is Course.STOPPED and rollout.state is Course.RUNNING:
-            self._stop(session, planned.rollout, planned.members, planned.rollout.why)
+            self._stop(session, planned.rollout, planned.members, members)
+            self._note(session, rollout.id, "", "stop", planned.rollout.why)
             return f"roll-out {rollout.id} of {rollout.version} stopped: {planned.rollout.why}"
-        rows.write(session, replace(planned, members=self._told(session, planned, now_ms)))
+        rows.write(session, replace(planned, members=self._told(session, planned, now_ms)), members)
         return ""
 
     def _told(self, session: Session, planned: Plan, now_ms: int) -> tuple[Member, ...]:
@@ -218,6 +223,7 @@ class Rollouts:
             "size": rollout.size,
             "digest": rollout.digest,
             "version": rollout.version,
+            **({"force": 1} if rollout.force else {}),
         }
         numbers = {
             node: queue.make(
@@ -231,47 +237,41 @@ class Rollouts:
             for member in planned.members
         )
 
-    def _stop(self, session: Session, rollout: Rollout, members: Sequence[Member], why: str) -> None:
+    def _note(self, session: Session, ident: int, who: str, step: str, text: str = "") -> None:
+        row = session.get_one(RolloutRow, ident)
+        row.steps = [*row.steps, {"time_ms": self._now_ms(), "who": who, "step": step, "text": text}]
+
+    def _stop(
+        self, session: Session, rollout: Rollout, members: Sequence[Member], before: Sequence[Member]
+    ) -> None:
         """Stop, and take back what no node has begun with."""
         back = []
         for member in members:
             row = session.get(CommandRow, member.command) if member.state is Turn.SENT else None
             if row is None:
                 continue
-            before = queue.settled(row, self._now_ms())
-            after = withdrawn(before, f"the roll-out {rollout.id} was stopped")
-            if after is not before:
+            command = queue.settled(row, self._now_ms())
+            after = withdrawn(command, f"the roll-out {rollout.id} was stopped")
+            if after is not command:
                 queue.write(row, after)
                 back.append(member.node)
-        rows.write(session, halted(rollout, members, back, why))
+        rows.write(session, halted(rollout, members, back, rollout.why), before)
 
     def _seen(self, session: Session, members: Sequence[Member], heard: dict[str, int]) -> dict[str, Seen]:
         """Return what is known now of the nodes that are not done."""
         open_ = {member.node: member for member in members if member.state is not Turn.DONE}
         found = {}
-        for node, kind, device in _known(session, sorted(open_)):
+        for node, kind, firmware, trial, born_ms in rows.known(session, sorted(open_)):
             member = open_[node]
-            born_ms = device.born_ms if device is not None else None
             row = session.get(CommandRow, member.command) if member.state in UNDER_WAY else None
             found[node] = Seen(
-                firmware=device.firmware if device is not None else None,
-                trial=device.trial if device is not None else False,
+                firmware=firmware,
+                trial=bool(trial),
                 heard_ms=max(filter(None, (born_ms, heard.get(node))), default=None),
                 patience_ms=max(LEAST_PATIENCE_MS, round(1_000 * KINDS[kind].period_s * SILENT_AFTER_PERIODS)),
                 command=queue.settled(row, self._now_ms()) if row is not None else None,
             )
         return found
-
-
-def _known(session: Session, nodes: Sequence[str]) -> Iterator[tuple[str, str, DeviceRow | None]]:
-    """Yield id, kind and device of nodes."""
-    for first in range(0, len(nodes), NAMES_AT_ONCE):
-        found = session.execute(
-            select(NodeRow.id, NodeRow.kind, DeviceRow)
-            .outerjoin(DeviceRow, DeviceRow.node == NodeRow.id)
-            .where(NodeRow.id.in_(nodes[first : first + NAMES_AT_ONCE]))
-        )
-        yield from found
 
 
 def _found(session: Session, ident: int) -> Rollout:

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from cloud.errors import Conflict, NotFound
 from cloud.ota.plan import Course, Member, Plan, Rollout, Turn
 from cloud.registry.device_tables import DeviceRow, RolloutNodeRow, RolloutRow
 from cloud.registry.models import NodeRow
+
+NAMES_AT_ONCE = 500
+
+
+class Known(NamedTuple):
+    """A node, and what its newest birth said, if it was heard."""
+
+    node: str
+    kind: str
+    firmware: str | None
+    trial: bool | None
+    born_ms: int | None
 
 
 def rollout(row: RolloutRow) -> Rollout:
@@ -23,6 +36,7 @@ def rollout(row: RolloutRow) -> Rollout:
         digest=row.digest,
         size=row.size,
         url=row.url,
+        force=row.force,
         rings=tuple(row.rings),
         ring=row.ring,
         who=row.who,
@@ -34,49 +48,60 @@ def rollout(row: RolloutRow) -> Rollout:
 
 def members(session: Session, ident: int) -> list[Member]:
     """Return the nodes of a roll-out in their order."""
-    query = select(RolloutNodeRow).where(RolloutNodeRow.rollout == ident).order_by(RolloutNodeRow.place)
+    row = RolloutNodeRow
+    query = select(row.node, row.place, row.ring, row.state, row.why, row.command, row.began_ms)
     return [
         Member(
-            node=row.node,
-            place=row.place,
-            ring=row.ring,
-            state=Turn(row.state),
-            why=row.why,
-            command=row.command,
-            began_ms=row.began_ms,
+            node=node, place=place, ring=ring, state=Turn(state), why=why, command=command, began_ms=began_ms
         )
-        for row in session.scalars(query)
-    ]
+        for node, place, ring, state, why, command, began_ms in session.execute(
+            query.where(row.rollout == ident).order_by(row.place)
+        )
+    ]  # fmt: skip
 
 
 def write_members(session: Session, ident: int, found: Iterable[Member]) -> None:
     """Write the nodes of a new roll-out."""
-    for member in found:
-        session.add(
-            RolloutNodeRow(
-                rollout=ident,
-                node=member.node,
-                place=member.place,
-                ring=member.ring,
-                state=member.state.value,
-                why=member.why,
-                command=member.command,
-                began_ms=member.began_ms,
-            )
+    session.execute(
+        insert(RolloutNodeRow),
+        [{"rollout": ident, "node": member.node, "place": member.place, **_turn(member)} for member in found],
+    )
+
+
+def write(session: Session, planned: Plan, before: Sequence[Member]) -> None:
+    """Write a roll-out as a plan leaves it, and those of its nodes that changed."""
+    row = session.get_one(RolloutRow, planned.rollout.id)
+    row.ring, row.state, row.why = planned.rollout.ring, planned.rollout.state.value, planned.rollout.why
+    known = {member.node: member for member in before}
+    changed = [member for member in planned.members if member != known[member.node]]
+    if changed:
+        session.execute(
+            update(RolloutNodeRow),
+            [{"rollout": row.id, "node": member.node, **_turn(member)} for member in changed],
         )
 
 
-def write(session: Session, planned: Plan) -> None:
-    """Write a roll-out and its nodes as a plan leaves them; what is equal costs nothing."""
-    ident = planned.rollout.id
-    row = session.get_one(RolloutRow, ident)
-    row.ring, row.state, row.why = planned.rollout.ring, planned.rollout.state.value, planned.rollout.why
-    query = select(RolloutNodeRow).where(RolloutNodeRow.rollout == ident)
-    by_node = {row.node: row for row in session.scalars(query)}
-    for member in planned.members:
-        known = by_node[member.node]
-        known.state, known.why = member.state.value, member.why
-        known.command, known.began_ms = member.command, member.began_ms
+def _turn(member: Member) -> dict[str, object]:
+    return {
+        "ring": member.ring,
+        "state": member.state.value,
+        "why": member.why,
+        "command": member.command,
+        "began_ms": member.began_ms,
+    }
+
+
+def known(session: Session, nodes: Sequence[str]) -> Iterator[Known]:
+    """Yield what is known of nodes."""
+    for first in range(0, len(nodes), NAMES_AT_ONCE):
+        yield from (
+            Known(*row)
+            for row in session.execute(
+                select(NodeRow.id, NodeRow.kind, DeviceRow.firmware, DeviceRow.trial, DeviceRow.born_ms)
+                .outerjoin(DeviceRow, DeviceRow.node == NodeRow.id)
+                .where(NodeRow.id.in_(nodes[first : first + NAMES_AT_ONCE]))
+            )
+        )
 
 
 def choose(
@@ -109,6 +134,7 @@ def told(rollout: Rollout, found: Sequence[Member]) -> dict[str, object]:
         "board": rollout.board,
         "digest": rollout.digest,
         "size": rollout.size,
+        "force": rollout.force,
         "rings": list(rollout.rings),
         "ring": rollout.ring,
         "who": rollout.who,

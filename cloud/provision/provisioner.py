@@ -7,7 +7,8 @@ revoked; another device takes a node over only by `replace`, which bars the old 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey as PublicKey
 from sqlalchemy.orm import Session
 
-from cloud.ca import Authority, requested_key, write_whole
+from cloud.ca import Authority, NoAuthority, requested_key, write_whole
 from cloud.errors import CloudError, Conflict, NotFound
 from cloud.provision import records
 from cloud.provision.device import Born, Granted, serial_key, taken, told
@@ -24,6 +25,7 @@ from cloud.registry.device_tables import DeviceRow
 from cloud.registry.models import NodeRow
 from edge.model.node import Node
 
+_log = logging.getLogger(__name__)
 _PLACE = ("lat", "lon", "site", "district")
 
 
@@ -60,9 +62,16 @@ class Provisioner:
         self._writing = asyncio.Lock()
 
     async def open(self) -> None:
-        """Write the list of revoked certificates anew: the last one may have met a full disk."""
-        if (self._folder / "root.key").exists():
+        """Write the list of revoked certificates anew: the last one may have met a full disk.
+
+        What is wrong with the authority keeps nobody from reading the city: it is told when it is asked for.
+        """
+        if not (self._folder / "root.key").exists():
+            return
+        try:
             await self.write_revocations()
+        except (NoAuthority, ListNotWritten) as error:
+            _log.warning("the list of revoked certificates was not written: %s", error)
 
     def authority(self) -> Authority:
         """Return the authority, which may have been made since the start. Raises NoAuthority."""
@@ -156,7 +165,7 @@ class Provisioner:
 
         return await self._registry.transact(work)
 
-    async def births(self, gateway: str, born: Collection[Born]) -> None:
+    async def births(self, gateway: str, born: Sequence[Born]) -> None:
         """Take births that a gateway heard."""
         if born:
             await self._registry.transact(lambda session: records.births(session, gateway, born))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -14,6 +14,7 @@ from cloud.registry.device_tables import BarredRow, CertificateRow, DeviceRow, N
 
 NOTE = "note"
 MOST_NOTES = 100
+NAMES_AT_ONCE = 500
 
 
 def device(session: Session, node: str) -> DeviceRow:
@@ -115,14 +116,22 @@ def steps(session: Session, node: str, *, what: str | None = None) -> list[NodeS
     return list(session.scalars(query.order_by(NodeStepRow.id.desc()).limit(MOST_NOTES)))[::-1]
 
 
-def births(session: Session, gateway: str, born: Iterable[Born]) -> None:
+def births(session: Session, gateway: str, born: Sequence[Born]) -> None:
     """Take births; an older one never replaces a newer one."""
-    for birth in born:
-        row = device(session, birth.node)
-        if row.born_ms is not None and row.born_ms > birth.time_ms:
-            continue
-        row.firmware, row.hardware, row.born_serial = birth.firmware, birth.hardware, birth.serial
-        row.boot, row.trial, row.born_ms, row.heard_by = birth.boot, birth.trial, birth.time_ms, gateway
+    for first in range(0, len(born), NAMES_AT_ONCE):
+        part = born[first : first + NAMES_AT_ONCE]
+        query = select(DeviceRow).where(DeviceRow.node.in_({birth.node for birth in part}))
+        known = {row.node: row for row in session.scalars(query)}
+        for birth in part:
+            row = known.get(birth.node)
+            if row is None:
+                row = known[birth.node] = DeviceRow(node=birth.node)
+                session.add(row)
+            elif row.born_ms is not None and row.born_ms > birth.time_ms:
+                continue
+            row.firmware, row.hardware, row.born_serial = birth.firmware, birth.hardware, birth.serial
+            row.boot, row.trial, row.born_ms, row.heard_by = birth.boot, birth.trial, birth.time_ms, gateway
+        session.flush()
 
 
 def pre_made(session: Session, node: str, key_digest: str) -> CertificateRow | None:

@@ -100,7 +100,7 @@ class FirmwareRow(Base):
 
 
 class RolloutRow(Base):
-    """A roll-out of a bundle; see cloud.ota.plan.Rollout."""
+    """A roll-out of a bundle; see cloud.ota.plan.Rollout. `steps`: who began, stopped and resumed it."""
 
     __tablename__ = "rollout"
 
@@ -110,12 +110,14 @@ class RolloutRow(Base):
     digest: Mapped[str] = mapped_column(String(64))
     size: Mapped[int]
     url: Mapped[str]
+    force: Mapped[bool]
     rings: Mapped[list[int]] = mapped_column(JSON)
     ring: Mapped[int]
     who: Mapped[str]
     made_ms: Mapped[int] = mapped_column(BigInteger)
     state: Mapped[str] = mapped_column(String(16), index=True)
     why: Mapped[str]
+    steps: Mapped[list[dict[str, object]]] = mapped_column(JSON)
 
 
 class RolloutNodeRow(Base):

@@ -105,7 +105,7 @@ class BoardWork:
             if self.copies(board):
                 files = self._tools.files(layout)
                 tool = self._tools.file_tool(board.port.device)
-                await tool.copy(files, self._course.say, clean=("a",))
+                await tool.copy(files, self._course.say, node=str((layout.settings or {}).get("node", "")))
                 await tool.reset()
                 step.detail = f"{len(files)} files, copied"
                 return

@@ -67,13 +67,13 @@ def list_nodes(
         print_json({"nodes": rows})
         return
     table = Table(box=None, padding=(0, 1), header_style="dim")
-    for name in ("node", "state", "heard", "kind", "name", "district", "gateway"):
-        table.add_column(name, no_wrap=name != "name")
+    for name in ("node", "state", "heard", "kind", "name", "district"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
     for row in rows:
         label = row.get("label") or {}
         table.add_row(
             row["id"], _state(row), _heard(row.get("time_ms")), _kind(row["kind"]),
-            str(label.get("zh") or label.get("en") or ""), row["district"], row.get("gateway") or "–",
+            str(label.get("zh") or label.get("en") or ""), row["district"],
         )  # fmt: skip
     screen.print(table if rows else "no such node")
 
@@ -213,7 +213,11 @@ def update(
             return [await _follow(api, row, screen) if follow else row]
 
     with telling(screen, as_json):
-        rows = asyncio.run(work())
+        try:
+            rows = asyncio.run(work())
+        except KeyboardInterrupt:
+            screen.print("the roll-out goes on; look at it: cityneuron node update, or end it with --stop")
+            raise typer.Exit(0) from None
     for row in rows:
         screen.print(rollout_picture(row) if "nodes" in row else headline(row), highlight=False)
     if as_json:
@@ -272,9 +276,15 @@ async def _begin(api: CloudApi, bundle: Path, wish: dict[str, object], screen: C
 
 
 async def _follow(api: CloudApi, row: dict[str, Any], screen: Console) -> dict[str, Any]:
+    """Show a roll-out until it ends: a picture that changes on a terminal, a line a change elsewhere."""
+    said = ""
     with Live(console=screen, transient=True, auto_refresh=False) as live:
         while row["state"] not in ENDED:
-            live.update(rollout_picture(row), refresh=True)
+            if screen.is_terminal:
+                live.update(rollout_picture(row), refresh=True)
+            elif headline(row) != said:
+                said = headline(row)
+                screen.print(said, highlight=False, soft_wrap=True)
             await asyncio.sleep(_POLL_S)
             row = await api.rollout(int(row["id"]))
     return row

@@ -46,7 +46,7 @@ from edge.field.options import (
     terminal,
 )
 from edge.field.order import Order, check_order, parse_sensor, with_datum
-from edge.field.provision import Job, Provision, Success, sensors_in
+from edge.field.provision import Job, Provision, Success, fitted_in
 from edge.field.screen import CourseScreen, print_json, show_success
 from edge.field.stages import Course, Stage
 from edge.field.table import Outcomes, read_table
@@ -183,9 +183,9 @@ def replace(
     place = find_place(cloud=cloud, token_file=token_file, data=data, who=who, config=config)
     screen = terminal(as_json)
     with telling(screen, as_json):
-        row, fitted = asyncio.run(_known(api_of(place), old))
+        row, fitted, period_s = asyncio.run(_known(api_of(place), old))
     texts = sensor or fitted
-    order = check_order(Order(kind=row["kind"], id=old, gateway=row.get("gateway") or "",
+    order = check_order(Order(kind=row["kind"], id=old, gateway=row.get("gateway") or "", period_s=period_s,
                               sensors=tuple(parse_sensor(text) for text in texts)))  # fmt: skip
     job = Job(
         order=changed(order, sensors=with_datum(order.sensors, datum_mm)),
@@ -233,7 +233,7 @@ def flash(
         await job.flash(board, Layout(board=board.firmware_board) if application else None)
         return board.serial
 
-    with telling(screen, as_json), show.showing():
+    with telling(screen, as_json, staged=True), show.showing():
         try:
             serial = asyncio.run(work())
         except FieldError as error:
@@ -284,7 +284,7 @@ def _one(
             return await Provision(job, tools, course, cloud, bundle).run()
 
     try:
-        with telling(screen), show.showing():
+        with telling(screen, staged=True), show.showing():
             done = asyncio.run(work())
     except typer.Exit as end:
         if as_json:
@@ -299,11 +299,11 @@ def _one(
         print_json({"ok": True, **done.to_dict(), "steps": course.to_dict()})
 
 
-async def _known(api: CloudApi, node: str) -> tuple[dict[str, str], list[str]]:
+async def _known(api: CloudApi, node: str) -> tuple[dict[str, str], list[str], float | None]:
     async with api:
         row = await api.node(node)
         device = await api.device(node) or {}
-        return row, sensors_in(device.get("notes") or [])
+        return row, *fitted_in(device.get("notes") or [])
 
 
 def _at(order: Order, text: str) -> Order:

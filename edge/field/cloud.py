@@ -176,7 +176,7 @@ class CloudApi:
             message, remedy = f"{status} at /api/v1/{path}", "check --cloud: is City Neuron's cloud there?"
         if status in (401, 403):
             return diagnose(Symptom.TOKEN_REFUSED, url=self.url)
-        if status == 409:
+        if status == 409 and path.rpartition("/")[2] in ("provision", "replace"):
             return diagnose(Symptom.ID_TAKEN, said=message, node="OLD", port="PORT")
         error = diagnose(Symptom.CLOUD_REFUSED, said=message, remedy=remedy)
         if status == 404:

@@ -224,7 +224,7 @@ TABLE: dict[Symptom, Diagnosis] = {
     )),
     Symptom.GATEWAY_SILENT: Diagnosis(_S.STORED, "the broker has the reading, but no gateway acknowledges it", (
         "is the gateway running? cityneuron node list shows when nodes were heard",
-        "does gateway {gateway} know the node? it asks the cloud every few seconds",
+        "does its gateway know the node? it asks the cloud every few seconds",
     )),
     Symptom.NOT_STORED: Diagnosis(_S.STORED, "the gateway has the reading, the cloud's store not yet", (
         "it is safe on the gateway's disk; its link to the store is down or slow",

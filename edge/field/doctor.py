@@ -18,6 +18,7 @@ ACK_LATE_MS = 10 * 60_000
 class Level(StrEnum):
     """How much a verdict matters."""
 
+    PAST = "past"  # before the node's present start
     GOOD = "good"
     WATCH = "watch"
     BAD = "bad"
@@ -160,8 +161,12 @@ def _firmware(status: NodeStatus, _now_ms: int) -> list[Verdict]:
 
 def _errors(status: NodeStatus, _now_ms: int) -> list[Verdict]:
     found: dict[str, Verdict] = {}
+    told = status.time_ms is not None and status.uptime_s is not None
+    began_ms = (status.time_ms or 0) - (status.uptime_s or 0) * 1000 if told else None
     for fault in status.errors:
-        found.setdefault(fault.text, Verdict(fault.stage or "error", Level.WATCH, fault.text, fault.remedy))
+        past = fault.time_ms is not None and began_ms is not None and fault.time_ms < began_ms
+        level, remedy = (Level.PAST, "") if past else (Level.WATCH, fault.remedy)
+        found.setdefault(fault.text, Verdict(fault.stage or "error", level, fault.text, remedy))
     return list(found.values())[:5]
 
 

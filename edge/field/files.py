@@ -22,8 +22,18 @@ for path in folders:
     try: os.mkdir(path)
     except OSError: pass
 for path in clean: sweep(path)
+for path in drop:
+    try: os.remove(path)
+    except OSError: pass
+try:
+    import json
+    with open('/settings.json') as file: before = json.load(file)['node']
+except (OSError, ValueError, KeyError): before = node
+if before != node: sweep('/data')
 """
-"""Makes folders, and removes files of an earlier version, which would stand before the new ones."""
+"""Makes folders; removes what an earlier version left, and what another node did."""
+DROPPED = ("data/errors", "data/failed", "data/changed.json", "data/update.json", "data/update.head")
+"""What a node kept of errors, failed starts, changed settings and updates: it begins anew. Readings stay."""
 
 
 class MpRemote:
@@ -50,12 +60,12 @@ class MpRemote:
                 return line.partition(" ")[2].strip()
         raise of_mpremote(["it did not say what it is"], self._port)
 
-    async def copy(self, files: Mapping[str, bytes], progress: Progress, *, clean: Sequence[str] = ()) -> None:
-        """Write files that are not there already; what else lies in the folders `clean` goes."""
+    async def copy(self, files: Mapping[str, bytes], progress: Progress, *, node: str) -> None:
+        """Write the files of a node, as far as they are not there already; its readings stay."""
         folders = sorted({f"/{parent}" for path in files for parent in _parents(path)})
-        swept = [f"/{name}" for name in clean]
-        keep = {f"/{path}" for path in files if f"/{path}".startswith(tuple(f"{name}/" for name in swept))}
-        code = f"keep, folders, clean = {keep!r}, {folders!r}, {swept!r}\n{_PREPARE}"
+        keep = {f"/{path}" for path in files if path.startswith("a/")} | {"/data/boot", "/data/boot.2"}
+        facts = (keep, folders, ["/a"], [f"/{path}" for path in DROPPED], node)
+        code = f"keep, folders, clean, drop, node = {facts!r}\n{_PREPARE}"
         words, names = ["exec", code], list(files)
         done = 0
 

@@ -54,17 +54,19 @@ def _draw(image: Image.Image, label: Label, left: float, top: float, sheet: Shee
     words_left = left + side + 2 * margin
     room = _dots(sheet.label_width - side - 3 * margin)
     draw = ImageDraw.Draw(image)
-    line = side / 6
-    for text, size, row, fonts in (
-        (label.node, 1.5, 0.0, _BOLD),
-        (label.kind, 0.9, 1.75, _FONTS),
-        (label.place, 0.9, 2.95, _FONTS),
-        (f"check {label.check}", 1.1, 4.6, _BOLD),
+    line = side / 20
+    for text, size, baseline, fonts in (
+        (label.node, 4.6, 4.2, _BOLD),
+        (label.kind, 2.7, 8.2, _FONTS),
+        (f"check {label.check}", 3.2, 19.4, _BOLD),
     ):
         font = _fitting(text, _dots(line * size), room, fonts)
-        draw.text(
-            (_dots(words_left), _dots(top + margin + line * row)), _cut(text, font, room), fill=0, font=font
-        )
+        at = (_dots(words_left), _dots(top + margin + line * baseline))
+        draw.text(at, _cut(text, font, room), fill=0, font=font, anchor="ls")
+    font = _font(_FONTS, _dots(line * 2.5))
+    for number, text in enumerate(_wrap(label.place, font, room, lines=2)):
+        at = (_dots(words_left), _dots(top + margin + line * (11.6 + 3.2 * number)))
+        draw.text(at, text, fill=0, font=font, anchor="ls")
 
 
 def _code(url: str, dots: int) -> Image.Image:
@@ -96,6 +98,19 @@ def _cut(text: str, font: _Font, room: int) -> str:
     while text and font.getlength(f"{text}…") > room:
         text = text[:-1]
     return f"{text}…"
+
+
+def _wrap(text: str, font: _Font, room: int, *, lines: int) -> list[str]:
+    """Return a text in so many lines at most, broken between its words where that is possible."""
+    found: list[str] = []
+    rest = text
+    while rest and len(found) < lines - 1 and font.getlength(rest) > room:
+        fits = next(end for end in range(len(rest), 0, -1) if font.getlength(rest[:end]) <= room)
+        end = rest.rfind(" ", 0, fits + 1)
+        end = end if end > fits // 2 else fits
+        found.append(rest[:end].rstrip(" ·"))
+        rest = rest[end:].lstrip(" ·")
+    return [*found, _cut(rest, font, room)] if rest else found
 
 
 def _font(names: Sequence[str], size: int) -> _Font:

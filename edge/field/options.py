@@ -70,12 +70,12 @@ def api_of(place: Place) -> CloudApi:
 
 
 @contextmanager
-def telling(console: Console, as_json: bool = False) -> Iterator[None]:
+def telling(console: Console, as_json: bool = False, *, staged: bool = False) -> Iterator[None]:
     """Show a stage's failure as a box, or as JSON, and leave with the stage's exit code."""
     try:
         yield
     except FieldError as error:
-        show_error(console, error)
+        show_error(console, error, staged=staged)
         if as_json:
             print_json({"ok": False, "error": error.to_dict()})
         raise typer.Exit(error.exit_code) from None

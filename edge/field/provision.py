@@ -15,6 +15,7 @@ from edge.field.image import Layout
 from edge.field.offline import OfflineBundle
 from edge.field.order import Access, Order, settings
 from edge.field.ports import find_again
+from edge.field.recognise import of_fall
 from edge.field.stages import Course, Stage
 from edge.field.status import NodeStatus
 from edge.field.toolbox import ConsoleTool, Toolbox
@@ -206,7 +207,6 @@ class Provision:
                 "broker": access.broker_host,
                 "broker_port": access.broker_port,
                 "hosts": ", ".join(access.ntp_hosts) or "no host is named",
-                "gateway": self._job.order.gateway or "of this node",
             }
             watch = Watch(self._tools.clock(), facts=facts, patience_s=self._job.patience_s)
             watch.take(status, self._tools.clock())
@@ -227,9 +227,8 @@ class Provision:
         heard: list[str] = []
         while self._tools.clock() < until_s:
             again = None if device else find_again(board.port, self._tools.ports())
-            at = device or (again.device if again else None)
-            if at is not None:
-                console = await asyncio.to_thread(self._tools.console, at)
+            console = await self._console(device or (again.device if again else None))
+            if console is not None:
                 status = await asyncio.to_thread(console.status, ASK_S)
                 if status is not None:
                     if status.node and status.node != node:
@@ -240,11 +239,19 @@ class Provision:
                 console.close()
             self._course.say("waiting for its first word")
             await self._tools.sleep(POLL_S)
-        for index, line in enumerate(heard):
-            if "cannot start" in line or "cannot go on" in line:
-                remedy = heard[index + 1].partition("remedy:")[2].strip() if index + 1 < len(heard) else ""
-                raise diagnose(Symptom.NODE_FELL, said=line.partition(": ")[2] or line, remedy=remedy)
+        fallen = of_fall(heard)
+        if fallen is not None:
+            raise fallen
         raise diagnose(Symptom.NODE_MUTE, port=device or board.port.device)
+
+    async def _console(self, device: str | None) -> ConsoleTool | None:
+        """Open the node's console; None while its port is not there: with USB in the chip it comes anew."""
+        try:
+            return None if device is None else await asyncio.to_thread(self._tools.console, device)
+        except FieldError as error:
+            if error.symptom is not Symptom.PORT_GONE:
+                raise
+            return None
 
     async def _until(self, watch: Watch, stage: Stage, console: ConsoleTool) -> NodeStatus:
         """Return when the node has passed a stage; raise FieldError when it will not."""
@@ -285,11 +292,11 @@ class Provision:
             await self._cloud.note(node, self._job.who, fitted(self._job.order))
 
 
-FITTED = "fitted: "
+FITTED, EVERY = "fitted: ", "every"
 
 
 def fitted(order: Order) -> str:
-    """Return how a node is fitted, as a note that `sensors_in` reads."""
+    """Return how a node is fitted, as a note that `fitted_in` reads."""
     words = [
         ":".join(
             [
@@ -300,13 +307,19 @@ def fitted(order: Order) -> str:
         )
         for row in order.sensors
     ]
+    if order.period_s is not None:
+        words += [EVERY, f"{order.period_s:g}", "s"]
     return FITTED + " ".join(words)
 
 
-def sensors_in(notes: list[dict[str, Any]]) -> list[str]:
-    """Return the sensors of the newest note that names them."""
+def fitted_in(notes: list[dict[str, Any]]) -> tuple[list[str], float | None]:
+    """Return the sensors of the newest note that names them, and the period, None for the kind's own."""
     for note in sorted(notes, key=lambda row: row.get("time_ms", 0), reverse=True):
         text = str(note.get("text") or "")
         if text.startswith(FITTED):
-            return text.removeprefix(FITTED).split()
-    return []
+            sensors, _, period = text.removeprefix(FITTED).partition(f" {EVERY} ")
+            try:
+                return sensors.split(), float(period.removesuffix("s")) if period else None
+            except ValueError:
+                return sensors.split(), None
+    return [], None

@@ -134,6 +134,26 @@ def of_node(status: NodeStatus, stage: Stage, **facts: object) -> FieldError | N
     return None
 
 
+_FALL = re.compile(r"(?:cannot start|cannot go on|safe mode after \d+ failed starts): (.+)")
+_RAISED = re.compile(r"[A-Z]\w*(Error|Exception|Interrupt)\b")
+
+
+def of_fall(heard: Sequence[str]) -> FieldError | None:
+    """Return why a node did not start, from the lines of its console; None when they say nothing of it."""
+    for index, line in enumerate(heard):
+        found = _FALL.search(line)
+        if found is not None:
+            after = heard[index + 1] if index + 1 < len(heard) else ""
+            return diagnose(Symptom.NODE_FELL, said=found[1], remedy=after.partition("remedy: ")[2].strip())
+        if "cannot start" in line:  # not even the start of the firmware ran: what was raised stands before
+            raised = [each.strip() for each in heard[:index] if _RAISED.match(each)]
+            return diagnose(Symptom.NODE_FELL, said=raised[-1] if raised else line, remedy=_WRITE_ANEW)
+    return None
+
+
+_WRITE_ANEW = "write everything anew: run it again with --erase"
+
+
 def last_words(said: Sequence[str]) -> str:
     """Return the last line that says something."""
     words = [line.strip() for line in said if line.strip() and not line.startswith("For troubleshooting")]

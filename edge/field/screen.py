@@ -26,6 +26,7 @@ _MARKS = {
     State.FAILED: Text("✗", style="bold red"),
 }
 _LEVELS = {
+    Level.PAST: ("·", "dim", "dim"),
     Level.GOOD: ("✓", "green", ""),
     Level.WATCH: ("!", "yellow", "yellow"),
     Level.BAD: ("✗", "bold red", "red"),
@@ -93,8 +94,9 @@ class CourseScreen:
         yield Text("" if waiting or running else _seconds(step.seconds), style="dim")
 
 
-def show_error(console: Console, error: FieldError) -> None:
-    """Show a failure: the stage, the cause, and what to do next, numbered, the likeliest first."""
+def show_error(console: Console, error: FieldError, *, staged: bool = True) -> None:
+    """Show a failure: the stage if the work has stages, the cause, and what to do next, the likeliest first."""
+    title = f"stopped at {error.stage}" if staged else "not done"
     steps = Table.grid(padding=(0, 1))
     for number, remedy in enumerate(error.remedies, start=1):
         steps.add_row(Text(f"{number}", style="bold"), Text(remedy))
@@ -103,7 +105,7 @@ def show_error(console: Console, error: FieldError) -> None:
     )
     panel = Panel(
         inside,
-        title=f"[bold red]stopped at {error.stage}[/]",
+        title=f"[bold red]{title}[/]",
         title_align="left",
         subtitle=f"[dim]exit code {error.exit_code}[/]",
         subtitle_align="right",
@@ -111,7 +113,7 @@ def show_error(console: Console, error: FieldError) -> None:
         width=min(console.width, 80),
         padding=(1, 2),
     )
-    console.print(panel if console.is_terminal else _error_lines(error), highlight=False, soft_wrap=True)
+    console.print(panel if console.is_terminal else _error_lines(error, title), highlight=False, soft_wrap=True)
 
 
 def show_success(console: Console, title: str, rows: Sequence[tuple[str, str]], then: Sequence[str]) -> None:
@@ -172,8 +174,8 @@ def _plain(step: Step) -> str:
     return f"{step.stage.value:<{_STAGE_WIDTH}} {mark:<6} {_seconds(step.seconds):>8}  {step.detail}".rstrip()
 
 
-def _error_lines(error: FieldError) -> Text:
-    lines = [f"stopped at {error.stage}: {error.cause}"]
+def _error_lines(error: FieldError, title: str) -> Text:
+    lines = [f"{title}: {error.cause}"]
     lines += [f"  {number}. {remedy}" for number, remedy in enumerate(error.remedies, start=1)]
     return Text("\n".join(lines))
 

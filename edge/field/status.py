@@ -15,6 +15,7 @@ class Fault:
     stage: str
     text: str
     remedy: str = ""
+    time_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,9 @@ def _list(row: Mapping[str, Any], name: str) -> list[Any]:
 def _fault(row: Any) -> Fault:
     if not isinstance(row, Mapping):
         return Fault("", str(row))
-    return Fault(*(str(row.get(name) or "") for name in ("stage", "text", "remedy")))
+    time_ms = row["ms"] if type(row.get("ms")) is int else None
+    stage, text, remedy = (str(row.get(name) or "") for name in ("stage", "text", "remedy"))
+    return Fault(stage, text, remedy, time_ms)
 
 
 def _sensor(row: Mapping[str, Any]) -> Sensor:

@@ -16,6 +16,7 @@ from edge.field.diagnosis import Symptom, diagnose
 from edge.field.stages import Stage
 from edge.model.errors import CityError, IdentityError
 from edge.model.quantities import QUANTITIES
+from edge.model.units import UNITS
 from edge.protocol.command import decode_command, decode_reply
 from edge.protocol.topics import ROOT, Leaf, parse_topic
 from edge.protocol.wire import Birth, Column, decode_ack, decode_birth, decode_death, decode_pack, row_fault
@@ -98,7 +99,7 @@ def words(values: dict[str, float | None]) -> str:
         elif row is None:
             said.append(f"{name} {value:g}")
         else:
-            said.append(f"{row.label_en} {value:.{row.decimals}f} {row.unit}".strip())
+            said.append(f"{row.label_en} {value:.{row.decimals}f} {UNITS[row.unit].display}".strip())
     return "   ".join(said)
 
 
@@ -147,7 +148,9 @@ async def tap(
                 ready.set()
             async for message in client.messages:
                 payload = message.payload if isinstance(message.payload, bytes) else b""
-                yield decoder.read(str(message.topic), payload)
+                told = decoder.read(str(message.topic), payload)
+                if node in (None, told.node):  # amqtt sends births that nobody asked for
+                    yield told
     except (aiomqtt.MqttError, OSError) as error:
         raise diagnose(
             Symptom.LOGIN_REFUSED if "uthor" in str(error) else Symptom.BROKER_AWAY,

@@ -46,7 +46,7 @@ class FileTool(Protocol):
     async def platform(self) -> str:
         """Return sys.platform and the machine."""
 
-    async def copy(self, files: Mapping[str, bytes], progress: Progress, *, clean: Sequence[str] = ()) -> None:
+    async def copy(self, files: Mapping[str, bytes], progress: Progress, *, node: str) -> None:
         """Write files at their paths."""
 
     async def reset(self) -> None:

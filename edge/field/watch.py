@@ -10,6 +10,7 @@ from edge.field.recognise import SURE, of_node
 from edge.field.stages import Stage
 from edge.field.status import NodeStatus
 from edge.model.quantities import QUANTITIES
+from edge.model.units import UNITS
 
 WATCHED = (Stage.NETWORK, Stage.CLOCK, Stage.BROKER, Stage.BIRTH, Stage.SAMPLE, Stage.STORED)
 PATIENCE_S: Mapping[Stage, float] = {
@@ -123,6 +124,8 @@ def detail_of(stage: Stage, status: NodeStatus) -> str:
         return "up" if status.rssi_dbm is None else f"{status.rssi_dbm} dBm, {signal(status.rssi_dbm)}"
     if stage is Stage.CLOCK:
         return status.clock
+    if stage is Stage.BROKER:
+        return "logged in"
     if stage is Stage.BIRTH:
         return f"firmware {status.version}" if status.version else ""
     if stage is Stage.SAMPLE:
@@ -169,6 +172,6 @@ def _implausible(status: NodeStatus, facts: Mapping[str, Any]) -> FieldError | N
             except ValueError:
                 continue
             if row is not None and not row.low <= value <= row.high:
-                limits = f" ({row.low:g} to {row.high:g} {row.unit})"
+                limits = f" ({row.low:g} to {row.high:g} {UNITS[row.unit].display})"
                 return diagnose(Symptom.IMPLAUSIBLE, **facts, quantity=name, value=text, limits=limits)
     return None

@@ -24,7 +24,9 @@ class Board(esp32.Board):
         self._settings = settings
         self._fed_ms = time.ticks_ms()
         self._watchdog = machine.WDT(timeout=_WATCHDOG_MS)
-        self._timer = machine.Timer(period=_FEED_EVERY_MS, mode=machine.Timer.PERIODIC, callback=self._on_timer)
+        self._timer = machine.Timer(
+            -1, period=_FEED_EVERY_MS, mode=machine.Timer.PERIODIC, callback=self._on_timer
+        )
 
     def partition(self):
         return None

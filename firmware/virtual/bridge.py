@@ -1,22 +1,35 @@
 """The wire from a virtual board to its host, which plays all that is not the processor: sensors, radio, power.
 
 Two pipes: requests out `[op, number, channel, length, payload]`, answers in `[number, length, payload]`, with
-lengths of 16 bits, low byte first. A request with number 0 wants no answer. simulators/virtual/requests.py is
-the twin.
+lengths of 16 bits, low byte first. A request with number 0 wants no answer; an answer with number 0 is Ctrl-C.
+simulators/virtual/requests.py is the twin.
+
+Ctrl-C comes this way because the unix port raises KeyboardInterrupt in the middle of anything, LittleFS and the
+collector of garbage too, when a signal brings it. Here it is raised where a program waits, opens a file or uses
+a bus; the signal follows only when a program does nothing of that for a while.
 """
 
-import select
-
-import utime  # `time` is imported when the board's platform is known
+import uselect
+import utime
 
 UART, I2C, ONEWIRE, ADC, I2S, PIN, SET_PIN, PWM, EDGES = 0x55, 0x43, 0x57, 0x41, 0x5A, 0x47, 0x50, 0x51, 0x49
-RADIO, CLOCK, MEMORY, SET_MEMORY, WATCHDOG, FLASH, MODE, END = 0x4E, 0x54, 0x62, 0x42, 0x44, 0x46, 0x4D, 0x58
+RADIO, CLOCK, MEMORY, SET_MEMORY, WATCHDOG, FLASH, MODE, END, TAKEN = (
+    0x4E,
+    0x54,
+    0x62,
+    0x42,
+    0x44,
+    0x46,
+    0x4D,
+    0x58,
+    0x4B,
+)
 FRAME_BYTES = 5
 INPUT, PROGRAM, COMMAND, BINARY, QUIET = 0, 1, 2, 3, 4  # MODE: see simulators/virtual/requests.py
 RESET, SLEEP, CUT, SOFT_RESET, SOFT_RESET_RAW = 0, 1, 2, 3, 4  # END: why
 
 _head = bytearray(3)
-_poller = select.poll()
+_poller = uselect.poll()
 _requests = _answers = None
 _number = 0
 
@@ -25,7 +38,29 @@ def connect(requests_fd, answers_fd):
     global _requests, _answers
     _requests = open("/proc/self/fd/%d" % requests_fd, "wb")
     _answers = open("/proc/self/fd/%d" % answers_fd, "rb")
-    _poller.register(_answers, select.POLLIN)
+    watch(_poller)
+
+
+def watch(poller):
+    """Let a poller see Ctrl-C, as something to be read from what is_wire() knows."""
+    poller.register(_answers, uselect.POLLIN)
+
+
+def is_wire(stream):
+    return stream is _answers
+
+
+def look():
+    """Take what came unasked. Raises KeyboardInterrupt: nothing else comes so."""
+    _answers.readinto(_head)
+    tell(TAKEN)
+    raise KeyboardInterrupt
+
+
+def wait(ms):
+    """Sleep. Raises KeyboardInterrupt for Ctrl-C."""
+    if _poller.poll(ms):
+        look()
 
 
 def send(frame):
@@ -39,17 +74,22 @@ def tell(op, channel=0, payload=b""):
 
 
 def ask(op, channel=0, payload=b""):
-    """Send a request and return its answer. Ctrl-C may end the waiting; the late answer is thrown away then."""
+    """Send a request and return its answer. Raises KeyboardInterrupt, with the answer taken."""
     global _number
     _number = _number % 255 + 1
     _requests.write(bytes((op, _number, channel, len(payload) & 0xFF, len(payload) >> 8)) + payload)
+    interrupted = False
     while True:
         _poller.poll()
-        # MicroPython looks for Ctrl-C at jumps: without one here, no frame is left half read
         _answers.readinto(_head)
         answer = _answers.read(_head[1] | _head[2] << 8)
         if _head[0] == _number:
-            return answer
+            break
+        interrupted = interrupted or not _head[0]
+    if interrupted:
+        tell(TAKEN)
+        raise KeyboardInterrupt
+    return answer
 
 
 def mode(which):

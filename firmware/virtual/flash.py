@@ -1,7 +1,7 @@
 """The flash of a virtual board: the blocks of an image file, counted; the power goes when the host says so.
 
-What LittleFS calls has no jumps where all is well, so that Ctrl-C never comes into the middle of its work; it
-allocates nothing, since the collector itself closes files that the program forgot.
+What LittleFS calls allocates nothing, not even for a long call: the collector itself closes files that a
+program forgot, and must not be called while LittleFS works.
 """
 
 from struct import pack_into
@@ -25,7 +25,7 @@ class Flash:
         self._left = bytearray(4)
         self._writes = self._erases = 0
         self._other = self._nothing
-        self._frame = bytearray(bridge.FRAME_BYTES + 8)
+        self._frame = bytearray((bridge.FLASH, 0, 0, 8, 0)) + bytearray(8)
         self._operations = {_COUNT: self._count, _SIZE: self._size, _ERASE: self._erase, _SYNC: self._sync}
         self._write = (self._write_whole, self._write_torn, self._write_counted)
 
@@ -73,7 +73,8 @@ class Flash:
         return 0
 
     def _sync(self, _):
-        pack_into("<BBBHII", self._frame, 0, bridge.FLASH, 0, 0, 8, self._writes, self._erases)
+        pack_into("<I", self._frame, bridge.FRAME_BYTES, self._writes)
+        pack_into("<I", self._frame, bridge.FRAME_BYTES + 4, self._erases)
         bridge.send(self._frame)
         return 0
 

@@ -5,6 +5,7 @@ begins (cold; friendly or raw: after a soft reset from that REPL). simulators/vi
 every reset.
 """
 
+import builtins
 import gc
 import os
 import sys
@@ -39,6 +40,16 @@ def kbd_intr(character):
     bridge.mode(bridge.BINARY if character < 0 else bridge.COMMAND)
 
 
+def opener(open_file):
+    """Return `open`, which sees Ctrl-C before it gives a file to a program that does nothing but write."""
+
+    def open_after_look(*arguments, **options):
+        bridge.wait(0)
+        return open_file(*arguments, **options)
+
+    return open_after_look
+
+
 def become(chip):
     """Put the modules of a board in the place of the unix port's, while the host's files can still be read."""
     platform, machine_name = _PORTS[chip]
@@ -46,7 +57,7 @@ def become(chip):
     sys.modules["micropython"] = Module(micropython, kbd_intr=kbd_intr)
     uname = Uname(platform, platform, "1.25.0", sys.version, machine_name)
     sys.modules["os"] = Module(os, uname=lambda: uname)
-    for name in ("time", "machine", "network", "onewire", "ssl", platform):
+    for name in ("select", "time", "machine", "network", "onewire", "ssl", platform):
         __import__(name)
     return machine_name
 
@@ -78,6 +89,7 @@ def main():
     vfs.umount("/")
     vfs.mount(vfs.VfsLfs2(device), "/")
     os.chdir("/")
+    builtins.open = opener(open)
     sys.path[:] = ["", ".frozen", "/lib"]
     for name in ("bridge", "flash", "repl"):  # out of the way of the board's own files
         del sys.modules[name]

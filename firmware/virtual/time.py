@@ -5,6 +5,7 @@ Seconds count from 2000 on an ESP32 and from 1970 on a Pico, whose clock wakes i
 
 import sys
 
+import bridge
 import utime
 from utime import *  # noqa: F403
 
@@ -23,6 +24,14 @@ def set_offset(ms):
 
 def unix_ms():
     return utime.time_ns() // 1_000_000 + _offset_ms
+
+
+def sleep_ms(ms):
+    bridge.wait(max(0, ms))
+
+
+def sleep(seconds):
+    bridge.wait(max(0, int(seconds * 1000)))
 
 
 def time():

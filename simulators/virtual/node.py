@@ -111,9 +111,9 @@ class VirtualNode:
         """Whether it has power and is not asleep."""
         return self._board is not None
 
-    async def start(self) -> None:
-        """Switch the power on; the port is there when this returns."""
-        await _on_io(self._start())
+    async def start(self, *, cut_after_writes: int = 0) -> None:
+        """Switch the power on; the port is there when this returns. It may go again within the n-th write."""
+        await _on_io(self._start(cut_after_writes))
 
     async def stop(self) -> None:
         """Switch the power off and take the port away."""
@@ -140,17 +140,19 @@ class VirtualNode:
         cuts = sum(end.why is Why.CUT for end in self.ends)
         self._stays_off = not again
         if after_writes is not None:
-            self._fuse.write_bytes(after_writes.to_bytes(4, "little"))
+            self._arm(after_writes)
         else:
             await _on_io(self._kill(End(why=Why.CUT)))
         await self.until(lambda: sum(end.why is Why.CUT for end in self.ends) > cuts, timeout_s)
 
-    async def _start(self) -> None:
+    async def _start(self, cut_after_writes: int) -> None:
         if self._task is not None and not self._task.done():
             return
         if not self.port:
             self._open_port()
         self._stays_off, self._failure = False, None
+        self._lose_power()
+        self._arm(cut_after_writes)
         self._task = asyncio.create_task(self._live(), name=f"virtual node {self.image.name}")
 
     async def _stop(self) -> None:
@@ -185,7 +187,6 @@ class VirtualNode:
 
     async def _live(self) -> None:
         cause, begin, crashes = _POWER_ON, "cold", 0
-        self._lose_power()
         try:
             while True:
                 end = await self._life(cause, begin)
@@ -230,8 +231,11 @@ class VirtualNode:
         await asyncio.sleep(ms / 1000 / self._speed)
         self._clock_offset_ms += ms - round((time.monotonic() - begun_s) * 1000)
 
+    def _arm(self, writes: int) -> None:
+        self._fuse.write_bytes(writes.to_bytes(4, "little"))
+
     def _lose_power(self) -> None:
-        self._fuse.write_bytes(bytes(4))
+        self._arm(0)
         self._memory = b""
         self.buses.power_off()
         now_ms = time.time_ns() // 1_000_000

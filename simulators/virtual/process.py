@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.field.image import firmware_folder
-from simulators.virtual.requests import Mode, Op, Request, Why, take_requests
+from simulators.virtual.requests import CTRL_C, Mode, Op, Request, Why, take_requests
 
 _READ_BYTES = 65_536
 _CTRL_C = b"\x03"
 _BARE_LINE_END = re.compile(rb"(?<!\r)\n")
 _INTERRUPTIBLE = (Mode.PROGRAM, Mode.COMMAND)
 _TRANSLATED = (None, Mode.PROGRAM, Mode.QUIET)
-_INTERRUPT_ONCE_IN_S = 0.05  # a second one, while the first is not yet seen, would end MicroPython
+_SIGNAL_AFTER_S = 0.3  # see firmware/virtual/bridge.py
 
 
 _living: set[asyncio.subprocess.Process] = set()
@@ -95,8 +95,7 @@ class BoardProcess:
         self._loop = asyncio.get_running_loop()
         self._received = bytearray()
         self._interrupt_wanted = False
-        self._interrupted_s = -1.0
-        self._next_interrupt: asyncio.TimerHandle | None = None
+        self._signal: asyncio.TimerHandle | None = None
         self._half_end = False  # the last byte was a carriage return
         self._end: End | None = None
         self._process: asyncio.subprocess.Process | None = None
@@ -137,6 +136,7 @@ class BoardProcess:
             await process.wait()
             raise
         finally:
+            self._interrupted()
             _living.discard(process)
             self._close()
         return self._end or End(why=Why.CRASH, code=code)
@@ -173,19 +173,22 @@ class BoardProcess:
         self._answers.close()
 
     def _interrupt(self) -> None:
-        now_s = self._loop.time()
+        """Ask the program to be interrupted; one that does not look is interrupted by a signal."""
         if self.mode not in _INTERRUPTIBLE:
             self._interrupt_wanted = True
-            return
-        early_s = self._interrupted_s + _INTERRUPT_ONCE_IN_S - now_s
-        if self._next_interrupt is not None:
-            self._next_interrupt.cancel()
-            self._next_interrupt = None
-        if early_s > 0:
-            self._next_interrupt = self._loop.call_later(early_s, self._interrupt)
-        elif self._process is not None and self._process.returncode is None:
-            self._interrupted_s = now_s
+        elif self._signal is None:
+            self._answers.write(CTRL_C)
+            self._signal = self._loop.call_later(_SIGNAL_AFTER_S, self._send_signal)
+
+    def _send_signal(self) -> None:
+        self._signal = None
+        if self._process is not None and self._process.returncode is None:
             self._process.send_signal(signal.SIGINT)
+
+    def _interrupted(self) -> None:
+        if self._signal is not None:
+            self._signal.cancel()
+            self._signal = None
 
     def _drain_output(self) -> None:
         while data := self._read(self._stdout_end):
@@ -204,6 +207,8 @@ class BoardProcess:
         answer: bytes | None = b""
         if request.op is Op.MODE:
             self._switch(Mode(request.channel))
+        elif request.op is Op.TAKEN:
+            self._interrupted()
         elif request.op is Op.END:
             self._drain_output()
             self.kill(End(why=Why(request.channel), ms=int.from_bytes(request.payload, "little")))
@@ -215,14 +220,11 @@ class BoardProcess:
     def _switch(self, mode: Mode) -> None:
         """Change the mode after all that was printed in the one before."""
         self._drain_output()
-        self.mode, self._half_end, self._interrupted_s = mode, False, -1.0
-        if self._next_interrupt is not None:
-            self._next_interrupt.cancel()
+        self._interrupted()
+        self.mode, self._half_end = mode, False
         wanted, self._interrupt_wanted = self._interrupt_wanted, False
-        if wanted and mode in _INTERRUPTIBLE:
-            self._loop.call_soon(self._interrupt)
-        elif wanted and mode is Mode.QUIET:
-            self._interrupt_wanted = True
+        if wanted and mode is not Mode.INPUT:
+            self._loop.call_soon(self._interrupt)  # after the answer that this mode waits for
 
     def _read(self, fd: int) -> bytes:
         try:

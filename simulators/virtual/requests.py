@@ -31,6 +31,7 @@ class Op(IntEnum):
     FLASH = ord("F")
     MODE = ord("M")
     END = ord("X")
+    TAKEN = ord("K")
 
 
 class Mode(IntEnum):
@@ -58,6 +59,10 @@ class Why(IntEnum):
     SOFT_RESET_RAW = 4
     WATCHDOG = 5
     CRASH = 6
+
+
+CTRL_C = _ANSWER.pack(0, 0)
+"""An answer that nobody asked for: the program is to be interrupted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -60,7 +60,7 @@ def test_a_servers_folder_has_all_that_a_broker_needs(data: Path, tmp_path: Path
     assert stat.S_IMODE((tmp_path / "tls" / "server.key").stat().st_mode) == 0o600
     found = certificate((tmp_path / "tls" / "server.crt").read_text())
     found.verify_directly_issued_by(certificate((tmp_path / "tls" / "ca.crt").read_text()))
-    with pytest.raises(Conflict, match="holds a server's key already"):
+    with pytest.raises(Conflict, match="keys are never overwritten"):
         run("issue-server", "broker.city", "--data", data, "--to", tmp_path / "tls")
 
 
@@ -73,6 +73,19 @@ def test_a_gateways_identity_is_revoked_like_a_nodes(data: Path, tmp_path: Path)
     assert gone.serial_number == certificate(pem).serial_number
     with pytest.raises(NotFound, match="water-1 has no certificate"):
         run("revoke", "water-1", "--who", "Wang", "--data", data)
+
+
+def test_a_place_that_cannot_be_written_is_named(data: Path, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    for words, problem in (
+        (("init", "--data", blocked), NoAuthority),
+        (("issue-server", "b", "--data", data, "--to", blocked / "tls"), CloudError),
+        (("export", "--data", data, "--to", blocked / "ca.crt"), CloudError),
+    ):
+        with pytest.raises(problem, match=r"Not a directory|File exists") as caught:
+            run(*words)
+        assert caught.value.remedy
 
 
 def test_without_an_authority_there_is_advice(tmp_path: Path) -> None:
@@ -104,7 +117,7 @@ def test_identities_made_in_advance_are_whole(data: Path, tmp_path: Path) -> Non
         assert common_name(row["certificate"]) == row["id"]
         assert found.public_key() == row["key"].public_key()
         found.verify_directly_issued_by(certificate(head["ca"]))
-    with pytest.raises(Conflict, match="is there already"):
+    with pytest.raises(Conflict, match="keys are never overwritten"):
         run("issue-offline", 1, "--data", data, "--to", tmp_path / "identities.zip", "--broker", "b")
     with pytest.raises(CloudError, match="no broker is named"):
         run("issue-offline", 1, "--data", data, "--to", tmp_path / "more.zip")

@@ -50,27 +50,28 @@ def test_only_what_a_trusted_key_signed_is_taken(key: rsa.RSAPrivateKey) -> None
         read_bundle(bundle(key=key), [other])
 
 
+FILE = {"path": "lib/cityneuron/start.py", "size": 0, "sha256": hashlib.sha256(b"").hexdigest()}
+
+
 def headed(**changes: Any) -> bytes:
-    head = json.dumps({"version": "2", "board": "b", "keys": 1, "files": [], **changes}).encode()
+    head = json.dumps({"version": "2", "board": "b", "keys": 1, "files": [FILE], **changes}).encode()
     return b"CNB1" + len(head).to_bytes(4, "big") + head + bytes(384)
 
 
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        (b"", "does not begin with CNB1"),
-        (b"PK\x03\x04 a zip", "does not begin with CNB1"),
-        (b"CNB1\xff\xff\xff\xff{}", "its header has"),
-        (b"CNB1\x00\x00\x00\x02{}", "KeyError"),
-        (b"CNB1\x00\x00\x00\x02[]", "not that of a bundle"),
-        (bundle()[:-1], "bytes follow its header"),
-        (bundle() + b"x", "bytes follow its header"),
-        (bundle()[:-1] + b"x", "the bytes of keys.json are not"),
-        (headed(version=""), "its version is no text"),
-        (headed(board="a b"), "its board is no text"),
-        (headed(), "it has 0 files"),
-        (headed(keys=9, files=[{"path": "a", "size": 0, "sha256": ""}]), "9 signatures"),
-        (headed(files=[{"path": "a", "size": -1, "sha256": ""}]), "1 files"),
+        (b"", "no whole bundle"),
+        (b"PK\x03\x04 a zip", "no whole bundle"),
+        (b"CNB1\xff\xff\xff\xff{}", "no whole bundle"),
+        (b"CNB1\x00\x00\x00\x02{}", "not that of a bundle"),
+        (b"CNB1\x00\x00\x75\x30" + b"[" * 30_000, "no whole bundle"),
+        (bundle()[:-1], "bytes follow the header"),
+        (bundle() + b"x", "bytes follow the header"),
+        (bundle()[:-1] + b"x", "keys.json is not what the header names"),
+        (headed(version=""), "version is ''"),
+        (headed(board="a b"), "board is 'a b'"),
+        (headed(files=[]), "no files, or no signature"),
         (headed(files="x"), "not that of a bundle"),
     ],
 )

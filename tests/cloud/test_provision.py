@@ -119,6 +119,19 @@ async def test_without_an_authority_the_answer_says_how_to_make_one(
         await provision(client)  # the running cloud finds it
 
 
+async def test_an_authority_that_cannot_be_opened_keeps_nobody_from_the_city(
+    tmp_path: Path, run_cloud_in: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    Authority.create(tmp_path / "city" / "cloud" / "ca", epoch_ms(), passphrase="lost")
+    async with run_cloud_in(tmp_path / "city") as client:
+        assert (await client.get("/api/v1/health"))["status"] == "ok"
+        error = await refused(client, PROVISION, wanted(), 503)
+        assert "CITYNEURON_CA_PASSPHRASE" in error["remedy"]
+    assert "revoked certificates was not written" in caplog.text
+    async with run_cloud_in(tmp_path / "city", ca_passphrase="lost") as client:
+        await provision(client)
+
+
 async def test_another_device_takes_a_nodes_place_and_the_old_one_is_barred(
     client: Any, tmp_path: Path
 ) -> None:

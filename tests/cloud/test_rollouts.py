@@ -100,6 +100,15 @@ async def test_a_version_goes_out_ring_by_ring_as_births_prove_it(client: Any) -
     assert await told(client) == {}
 
 
+async def test_a_node_whose_update_is_done_is_not_on_trial_any_more(client: Any) -> None:
+    rollout = await start(client, nodes=["water-1"])
+    command = (await told(client))["water-1"]
+    await report(client, *born(["water-1"], trial=True), replies=done(command, status=1))
+    await report(client, replies=done(command))
+    assert (await client.get("/api/v1/nodes/water-1/device"))["trial"] is False
+    assert (await stepped(client, rollout["id"]))["state"] == "done"
+
+
 async def test_the_cloud_looks_by_itself_when_a_gateway_brings_news(client: Any) -> None:
     await start(client)
     first = await told(client)
@@ -132,6 +141,9 @@ async def test_stopped_by_hand_commands_are_taken_back_and_resumed_they_are_give
     assert (await client.get(f"/api/v1/commands/{ident}"))["state"] == "expired"
     resumed = await act(client, rollout["id"], "resume")
     assert (resumed["state"], resumed["why"]) == ("running", "")
+    assert [(step["who"], step["step"]) for step in resumed["steps"]] == [
+        ("Li", "start"), ("Wang", "stop"), ("Wang", "resume"),
+    ]  # fmt: skip
     again = await told(client)
     assert set(again) == set(first)
     assert not {row["id"] for row in again.values()} & {row["id"] for row in first.values()}
@@ -181,6 +193,12 @@ async def test_one_board_has_one_roll_out_at_a_time(client: Any) -> None:
     assert [(row["id"], row["state"]) for row in listed] == [
         (second["id"], "running"), (first["id"], "stopped"),
     ]  # fmt: skip
+
+
+async def test_a_way_back_to_an_older_version_is_forced(client: Any) -> None:
+    await client.ask("POST", "/api/v1/firmware", data=bundle("0.9.0"))
+    await start(client, version="0.9.0", nodes=["water-1"], force=True)
+    assert (await told(client))["water-1"]["args"]["force"] == 1
 
 
 async def test_a_roll_out_that_is_done_cannot_be_stopped(client: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from city_rig import CITYNEURON, living, up
+from devices_rig import wanted
 from paho.mqtt import publish
 from servers import InfluxDB, Mosquitto
 
@@ -42,6 +43,15 @@ def get(url: str) -> Any:
         return json.load(answer)
 
 
+def provisioned(url: str, token: str) -> Any:
+    """Make a device a node of the city; return the answer."""
+    headers = {"Authorization": f"Token {token}", "Content-Type": "application/json"}
+    body = json.dumps(wanted()).encode()
+    request = urllib.request.Request(f"{url}/api/v1/provision", data=body, headers=headers)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
+
+
 def test_a_city_runs_accounts_for_all_and_goes_on_with_its_data(tmp_path: Path) -> None:
     first = run(tmp_path, "--for", "8")
     assert set(first) >= {"nodes", *COUNTS, "latency_p50_s", "latency_p99_s"}
@@ -64,6 +74,10 @@ def test_ctrl_c_ends_it_cleanly_and_the_wall_shows_it_living(tmp_path: Path) -> 
         with urllib.request.urlopen(where["cloud"], timeout=10) as page:
             assert b"<html" in page.read()
         assert (tmp_path / "token").stat().st_mode & 0o777 == 0o600
+        broker = BrokerAddress.parse(where["broker"])
+        assert provisioned(where["cloud"], (tmp_path / "token").read_text().strip())["broker"] == {
+            "host": broker.host, "port": broker.port, "tls": False,
+        }  # fmt: skip
         city.send_signal(signal.SIGINT)
         out, _ = city.communicate(timeout=60)
         assert city.returncode == 0

@@ -58,6 +58,8 @@ class FakeRom:
         self.flash = bytearray(b"\xff") * (flash_mb << 20)
         self.commands: list[int] = []
         """The codes of the commands that came, in order."""
+        self.verified: set[int] = set()
+        """Where the stretches of flash began that the host compared with what it had sent."""
         self.worn: set[int] = set()
         """Bytes of the flash that can no longer be erased: they read 0."""
         octets = bytes.fromhex(mac.replace(":", ""))
@@ -130,6 +132,7 @@ class FakeRom:
             self._write(content if op == _FLASH_DATA else self._inflate.decompress(content))
         elif op == _MD5:
             offset, size = struct.unpack_from("<II", body)
+            self.verified.add(offset)
             return 0, hashlib.md5(self.region(offset, size)).hexdigest().encode() + well
         elif op == _READ_SLOW:
             offset, size = struct.unpack_from("<II", body)

@@ -7,6 +7,7 @@ written to flash before it is done: after a power cut it counts as begun, and is
 """
 
 import asyncio
+import os
 from binascii import crc32
 from struct import pack as to_bytes
 from struct import unpack
@@ -17,6 +18,7 @@ from cityneuron import pack
 from cityneuron.clock import SYNCED
 from cityneuron.errors import NodeError, PackError
 from cityneuron.files import make_folders, replace
+from cityneuron.seldom import borrow
 
 DONE, ACCEPTED, REFUSED, EXPIRED, FAILED = const(0), const(1), const(2), const(3), const(4)
 MOST_BYTES = const(960)
@@ -25,26 +27,6 @@ _HEAD_BYTES = const(8)
 _MOST_TEXT = const(64)
 _LARGEST = 1 << 53
 LATER = object()  # what an action returns whose last word comes later, by finish()
-
-# Of each command the arguments: name, type, least, most (of a text its length), and whether it must be given.
-_ARGUMENTS = {
-    "sample": (),
-    "set": (("period_ms", int, 20, 86_400_000, True),),
-    "settings": (),
-    "status": (),
-    "identify": (("seconds", int, 1, 3_600, False),),
-    "lamp": (("level_pct", int, 0, 100, True), ("minutes", int, 0, 10_080, False)),
-    "schedule": (("table", None, 0, 0, True),),
-    "reboot": (),
-    "update": (
-        ("url", str, 8, 256, True),
-        ("size", int, 1, 1 << 24, False),
-        ("digest", str, 1, 128, False),
-        ("version", str, 1, 32, False),
-        ("force", int, 0, 1, False),
-    ),
-    "reset": (),
-}
 
 
 class Refused(NodeError):
@@ -128,27 +110,6 @@ def _is_id(value):
     return type(value) is int and 1 <= value <= _LARGEST
 
 
-def _fault(name, given):
-    """Return why the arguments of a command make no sense, or None."""
-    known = _ARGUMENTS[name]
-    for argument in given:
-        if not any(argument == row[0] for row in known):
-            return "%s takes no %s" % (name, argument[:_MOST_TEXT])
-    for argument, kind, least, most, needed in known:
-        value = given.get(argument)
-        if value is None:
-            if needed:
-                return "%s needs %s" % (name, argument)
-            continue
-        if kind is None:
-            continue
-        if type(value) is not kind:
-            return "%s is no %s" % (argument, "text" if kind is str else "integer")
-        if not least <= (len(value) if kind is str else value) <= most:
-            return "%s is not within %d to %d" % (argument, least, most)
-    return None
-
-
 class Commands:
     """Takes commands, calls `actions[name](arguments)`, and keeps the last 16 replies in a folder on flash.
 
@@ -207,11 +168,9 @@ class Commands:
             self._finish(place, status, detail)
 
     def _why_not(self, name, arguments):
-        if name not in _ARGUMENTS:
-            return Refused("this node knows no command %s" % name, "update the node")
         if name not in self._actions:
-            return Refused("this node cannot do %s" % name, "it has no part for it; see its settings")
-        fault = _fault(name, arguments)
+            return Refused("this node cannot do %s" % name, "it has no part for it, or is to be updated")
+        fault = borrow("arguments").fault(name, arguments)
         return Refused(fault) if fault else None
 
     def _do(self, ident, name, arguments):
@@ -282,8 +241,11 @@ class Commands:
     def _read(self, place):
         """Return (number, reply) of a place; (0, None) when it is empty or damaged."""
         try:
+            size = os.stat(self._file(place))[6]
             with open(self._file(place), "rb") as file:
-                raw = file.read(_HEAD_BYTES + MOST_BYTES)
+                raw = file.read(
+                    min(size, _HEAD_BYTES + MOST_BYTES)
+                )  # no room for the largest, it is seldom there
         except OSError:
             return 0, None
         if len(raw) > _HEAD_BYTES:

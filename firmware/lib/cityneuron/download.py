@@ -95,11 +95,10 @@ class Download:
         await asyncio.wait_for_ms(self._ask(), self._timeout_ms)
 
     async def _ask(self):
-        stream, _ = await asyncio.open_connection(self._host, self._port)
-        self._stream = stream
+        self._stream, writer = await asyncio.open_connection(self._host, self._port)
         request = "GET %s HTTP/1.1\r\nHost: %s:%d\r\nRange: bytes=%d-\r\nConnection: close\r\n\r\n"
-        stream.write((request % (self._resource, self._host, self._port, self.at)).encode())
-        await stream.drain()
+        writer.write((request % (self._resource, self._host, self._port, self.at)).encode())
+        await writer.drain()
         status = await self._read_status()
         begins_at = await self._read_headers()
         if status == 206 and begins_at == self.at:

@@ -22,6 +22,14 @@ def make_folders(path):
         at = path.find("/", at + 1)
 
 
+def exists(path):
+    try:
+        os.stat(path)
+    except OSError:
+        return False
+    return True
+
+
 def remove(path):
     """Remove a file or a folder with all that it holds; nothing happens when it is not there."""
     try:

@@ -1,4 +1,4 @@
-"""How a node is: its last errors on flash, its starts that failed, the room it has left."""
+"""What went wrong with a node, on flash: its last errors, and its starts that failed."""
 
 import json
 from binascii import crc32
@@ -130,25 +130,3 @@ def failed_starts(path, slots):
     except OSError:
         settings = 0
     return FailedStarts(path("data/failed"), "%s %s %d" % (slots.running, slots.version, settings))
-
-
-_SHORTER = (
-    lambda status: [error.pop("ms", None) for error in status.get("errors", ())],
-    lambda status: status.update(errors=status.get("errors", ())[:1]),
-    lambda status: [sensor.pop("values", None) for sensor in status.get("sensors", ())],
-    lambda status: [error.pop("remedy", None) for error in status.get("errors", ())],
-    lambda status: status.update(sensors=[row for row in status.get("sensors", ()) if not row.get("ok")][:4]),
-    lambda status: status.update(errors=[], sensors=[]),
-)
-
-
-def shortened(status, fits):
-    """Return a status that `fits(status)`: what a reader misses least is left out first."""
-    status = dict(status)
-    for name in ("errors", "sensors"):
-        status[name] = [dict(row) for row in status.get(name, ())]
-    for shorter in _SHORTER:
-        if fits(status):
-            break
-        shorter(status)
-    return status

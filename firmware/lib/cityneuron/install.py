@@ -11,7 +11,7 @@ from micropython import const
 
 from cityneuron.bundle import IMAGE, Bundle, BundleError, keys_of
 from cityneuron.files import make_folders, remove, replace
-from cityneuron.slots import is_newer
+from cityneuron.versions import is_newer
 
 _BUFFER_BYTES = const(1024)
 _SPARE_BYTES = const(32_768)  # of the flash, which the outbox and the file system need

@@ -9,21 +9,18 @@ import sys
 from micropython import const
 
 from cityneuron import health
-from cityneuron.commands import DONE, LATER, Commands, fits
-from cityneuron.console import Console, LeaveToRepl
+from cityneuron.commands import DONE, FAILED, LATER, Commands, fits
+from cityneuron.console import LeaveToRepl, Lines
 from cityneuron.errors import NodeError
-from cityneuron.files import remove
-from cityneuron.updater import Updater
+from cityneuron.files import exists, remove
+from cityneuron.seldom import borrow
+from cityneuron.slots import Restart
 
 _GRACE_MS = const(3_000)  # for a reply to go out before the restart
 _PROVED_MS = const(60_000)
 _BLINK_MS = const(250)
 _IDENTIFY_S = const(30)
 _FORGOTTEN = ("node.key", "node.crt", "ca.crt", "settings.json", "data/changed.json")
-
-
-class Restart(Exception):
-    """The node is to start anew, and is ready for it."""
 
 
 class Operations:
@@ -42,12 +39,7 @@ class Operations:
         node.errors = self._errors = health.Errors(board.path("data/errors"), node.clock.now_ms, log)
         node.slot, node.trial, node.on_proof = slots.running, slots.on_trial, self._prove
         self._actions = dict(node.actions, identify=self._identify, reboot=self._reboot, reset=self._reset)
-        self._updater = Updater(
-            slots, board.path, board.NAME, board.getrandbits, self.restart, self._updated, log, _image(board)
-        )
-        remote = dict(self._actions, update=self._updater.update)
-        remote["status"] = lambda arguments: health.shortened(node.actions["status"](arguments), fits)
-        remote["settings"] = lambda arguments: _shortened_settings(node.actions["settings"](arguments))
+        remote = dict(self._actions, update=self._update, status=self._status, settings=self._settings)
         node.commands = Commands(remote, node.clock, board.path("data/commands"), log)
         node.commands.changed = node.conversation.wake
 
@@ -58,9 +50,9 @@ class Operations:
 
     async def run(self):
         """Work beside the node; ends by raising Restart or LeaveToRepl."""
-        work = (self._updater.run(), self._answer(), self._stand_a_minute())
-        tasks = [asyncio.create_task(one) for one in work]
+        tasks = [asyncio.create_task(one) for one in (self._answer(), self._stand_a_minute())]
         try:
+            self._resume_update()
             await self._ending.wait()
             await asyncio.sleep_ms(self._grace_ms)
             await self._node.stop()
@@ -72,7 +64,7 @@ class Operations:
     async def _answer(self):
         stream = self._stdin or getattr(sys.stdin, "buffer", sys.stdin)
         try:
-            await Console(self._actions, self._errors, self._log).run(stream)
+            await Lines(self._actions, self._errors, self._log).run(stream)
         except LeaveToRepl as error:
             self._end = error
             self._ending.set()
@@ -86,19 +78,49 @@ class Operations:
         if not self._slots.on_trial:
             return
         try:
-            self._updater.confirm()
+            updater = self._updater()
+            self._tell(updater, updater.confirm())
         except OSError as error:
-            self._node.note(
-                "flash", NodeError("the trial cannot be ended: %s" % error, "look at the flash's room")
-            )
+            full = NodeError("the trial cannot be ended: %s" % error, "look at the flash's room")
+            self._node.note("flash", full)
             return
         self._node.trial = False
         self._node.conversation.announce()
 
-    def _updated(self, status, detail):
+    def _updater(self):
+        return borrow("updater").Updater(self._slots, self._board.path, image_of(self._board), self._log)
+
+    def _resume_update(self):
+        """Say how the update ended that came before this start, if one did."""
+        if not exists(self._board.path("data/update.json")):
+            self._node.commands.finish("update", FAILED, {"error": "the node restarted before it was begun"})
+            return
+        updater = self._updater()
+        try:
+            word = updater.outcome()
+        except Restart as why:
+            self.restart(why)
+            return
+        if word is not None:
+            self._tell(updater, word)
+
+    def _tell(self, updater, word):
+        status, detail = word
         if status != DONE:
             self._errors.note("update", detail["error"], detail.get("remedy", ""))
         self._node.commands.finish("update", status, detail)
+        updater.finish()
+
+    def _update(self, arguments):
+        self._updater().ask(arguments)
+        self.restart("to fetch an update")
+        return LATER
+
+    def _status(self, arguments):
+        return borrow("brief").shortened(self._actions["status"](arguments), fits)
+
+    def _settings(self, arguments):
+        return borrow("brief").shortened_settings(self._actions["settings"](arguments), fits)
 
     def _reboot(self, _):
         self.restart("as asked")
@@ -131,15 +153,13 @@ async def _blink(led, seconds):
         led(False)
 
 
-def _image(board):
+def image_of(board):
     """Return the board's other firmware partition; None where there is none."""
     partition = board.partition()
     if partition is None:
         return None
-    from cityneuron.image import Image
-
     try:
-        return Image(partition)
+        return borrow("image").Image(partition)
     except OSError:
         return None
 
@@ -148,9 +168,3 @@ def forget(path):
     """The factory reset: settings and identity go, the key first; the readings stay."""
     for name in _FORGOTTEN:
         remove(path(name))
-
-
-def _shortened_settings(shown):
-    if not fits(shown):
-        shown["sensors"] = [row.get("driver") for row in shown["sensors"]]
-    return shown

@@ -11,6 +11,10 @@ from cityneuron import FIRMWARE
 from cityneuron.files import read_object, replace
 
 
+class Restart(Exception):
+    """The board is to start anew, perhaps from the other slot."""
+
+
 class Slots:
     """`path` turns a name into a path on flash: slots.Slots(board.path)."""
 
@@ -60,20 +64,3 @@ class Slots:
         if returned:
             state["returned"] = returned
         replace(self._path("slot.json"), json.dumps(state))
-
-
-def is_newer(version, than):
-    """Whether a version such as 1.10.2 comes after another."""
-    return _numbers(version) > _numbers(than)
-
-
-def _numbers(version):
-    found = []
-    for part in version.split("."):
-        digits = 0
-        while digits < len(part) and part[digits].isdigit():
-            digits += 1
-        found.append(int(part[:digits] or 0))
-    while found and found[-1] == 0:
-        found.pop()
-    return found

@@ -1,10 +1,10 @@
 """The start of a slot: chooses the board, runs the node, and says what failed when it does not run.
 
-After three starts in a row that failed within a minute comes safe mode: no sampling, no network, only the
-console and the reason. After an hour, or with changed settings or firmware, the node is tried again.
+After three starts in a row that failed within a minute comes safe mode.
 """
 
 import asyncio
+import gc
 import sys
 import time
 
@@ -13,15 +13,18 @@ from micropython import const
 import cityneuron
 from cityneuron import health
 from cityneuron.clock import Clock
-from cityneuron.commands import LATER
-from cityneuron.console import Console, LeaveToRepl
+from cityneuron.console import LeaveToRepl
 from cityneuron.errors import NodeError
-from cityneuron.operations import Operations, Restart, forget
-from cityneuron.slots import Slots
+from cityneuron.files import exists
+from cityneuron.operations import Operations, image_of
+from cityneuron.seldom import borrow
+from cityneuron.slots import Restart, Slots
 
 _PAUSE_S = const(30)  # long enough to press Ctrl-C and reach the REPL
 _PROVED_MS = const(60_000)
-_SAFE_MS = const(3_600_000)
+_COLLECT_EVERY_BYTES = const(
+    8_192
+)  # else what stays comes to lie between what goes, and no room is in one piece
 
 
 def this_board():
@@ -41,9 +44,11 @@ def run(board=None, log=print, pause_s=_PAUSE_S):
     slots = Slots(board.path)
     failed = health.failed_starts(board.path, slots)
     if failed.too_many:
-        return asyncio.run(safe_mode(board, failed, log))
+        return asyncio.run(borrow("safe").safe_mode(board, failed, log))
     began = board.ticks_ms()
     try:
+        if exists(board.path("data/update.json")) and _fetched(board, slots, log):
+            return True
         return _run(board, slots, log)
     except NodeError as error:
         reason, remedy = error.message, error.remedy
@@ -57,11 +62,24 @@ def run(board=None, log=print, pause_s=_PAUSE_S):
     return True
 
 
+def _fetched(board, slots, log):
+    """Let this start fetch an update, if it is for that."""
+    updater = borrow("updater").Updater(slots, board.path, image_of(board), log)
+    if not updater.is_to_fetch():
+        return False
+    chosen = borrow("settings").load(board.path("settings.json"))
+    asyncio.run(updater.fetch(board, chosen))
+    return True
+
+
 def _run(board, slots, log):
     """Let the node and its operations work; what is in RAM goes to flash however that ends."""
     cityneuron.FIRMWARE = slots.version  # before the modules that tell it are imported
+    gc.threshold(_COLLECT_EVERY_BYTES)
+    gc.collect()
     from cityneuron import app
 
+    gc.collect()
     node = app.build(board, log)
     operations = Operations(board, node, slots, log)
     try:
@@ -89,41 +107,3 @@ def _keep(board, failed, began, reason, remedy, log):
             failed.add(reason)
     except OSError as error:
         log("the flash takes no note of it: %s" % error)
-
-
-async def safe_mode(board, failed, log, stdin=None, for_ms=_SAFE_MS):
-    """Only the console and the reason; return as run() does."""
-    ended, leave = asyncio.Event(), []
-    errors = health.Errors(board.path("data/errors"), lambda: 0, log)
-
-    def status(_):
-        return {"safe_mode": failed.reason, "failed_starts": failed.count, "errors": errors.last()}
-
-    def reboot(_):
-        ended.set()
-        return LATER
-
-    def reset(_):
-        forget(board.path)
-        return reboot(_)
-
-    async def answer():
-        try:
-            await console.run(stdin or getattr(sys.stdin, "buffer", sys.stdin))
-        except LeaveToRepl as why:
-            log(str(why))
-            leave.append(why)
-            ended.set()
-
-    console = Console({"status": status, "reboot": reboot, "reset": reset}, errors, log)
-    log("safe mode after %d failed starts: %s" % (failed.count, failed.reason))
-    log("correct the cause, then say reboot; help lists what else there is")
-    task = asyncio.create_task(answer())
-    try:
-        await asyncio.wait_for_ms(ended.wait(), for_ms)
-    except asyncio.TimeoutError:
-        log("an hour has gone: the node is tried again")
-    task.cancel()
-    if not leave:
-        failed.clear()
-    return not leave

@@ -1,10 +1,12 @@
-"""Updates: fetches a signed bundle into the idle slot, tries it, and returns unless it proves itself.
+"""Updates: a signed bundle goes into the idle slot, is tried, and returns unless it proves itself.
 
-    asked -> fetch -> try -> (restart) on trial -> a reading of its own is acknowledged -> confirmed
-                                          '-> three starts without one -> boot.py returns -> failed
+    asked -> restart -> fetch -> restart -> on trial -> a reading of its own is acknowledged -> confirmed
+                          |                    '-> three starts without one -> boot.py returns -> failed
+                          '-> it cannot be had, or must not be installed -> restart -> failed
 
-What is asked stands on flash, so that a power cut only delays it: a fetch goes on with the files that are
-whole, and the last word is said after the restart. Sampling goes on meanwhile.
+The fetch has a start of its own, without a node: a board has no room in memory for both, and does not sample
+meanwhile. What is asked stands in data/update.json, so that a power cut only delays it, and the last word is
+said by the node that starts after it.
 """
 
 import asyncio
@@ -12,39 +14,32 @@ import json
 
 from micropython import const
 
-from cityneuron.commands import DONE, FAILED, LATER, Refused, explained
+from cityneuron.commands import DONE, FAILED, Refused, explained
 from cityneuron.errors import NodeError
 from cityneuron.files import read_object, remove, replace
-from cityneuron.slots import is_newer
+from cityneuron.seldom import borrow
+from cityneuron.slots import Restart
+from cityneuron.versions import is_newer
 
 _MOST_STARTS = const(10)  # of one fetch
+_AT_MOST_S = const(900)  # without sampling
+_FEED_EVERY_MS = const(2_000)
 
 
 class Updater:
-    """`finished(status, detail)` hears the last word, `restart(why)` is called when the new version is to run.
+    """slots: Slots; image: the other firmware partition, or None."""
 
-    slots: Slots; path: of the board; image: the other firmware partition, or None; source(url) is a Download.
-    """
-
-    def __init__(self, slots, path, board, getrandbits, restart, finished, log=print, image=None, source=None):
+    def __init__(self, slots, path, image=None, log=print):
         self._slots = slots
         self._path = path
-        self._board = board
-        self._getrandbits = getrandbits
-        self._restart = restart
-        self._finished = finished
-        self._log = log
         self._image = image
-        self._source = source or self._download
-        self._wanted = asyncio.Event()
+        self._log = log
         self._job = read_object(path("data/update.json"))
 
-    @property
-    def under_way(self):
-        return bool(self._job)
+    # By the node that is told to.
 
-    def update(self, arguments):
-        """The command: see that it can be begun, and begin. Raises Refused."""
+    def ask(self, arguments):
+        """Take the command: the next start fetches. Raises Refused or OSError."""
         slots = self._slots
         if slots.idle is None:
             raise Refused("this node runs from a folder of sources", "provision it; then it has slots")
@@ -58,114 +53,115 @@ class Updater:
                 "version %s is not newer than %s" % (version, slots.version), "force it if you mean it"
             )
         job = {name: arguments.get(name) for name in ("url", "version", "force")}  # the rest is in the bundle
-        job.update(stage="fetch", starts=0)
-        replace(self._path("data/update.json"), json.dumps(job))
-        self._job = job
-        self._wanted.set()
-        return LATER
+        self._keep(job, stage="fetch", starts=0)
 
-    def resume(self):
-        """After a start: go on with what is under way, or say how it ended."""
-        job, slots = self._job, self._slots
-        if not job:
-            return
-        stage, version = job.get("stage"), job.get("version")
-        if slots.on_trial:
-            if self._has_lost_its_image():
-                self._give_up()
-        elif slots.returned and stage == "try":
-            self._fail(self._reason_of_return())
-        elif stage == "try" and slots.version == version:
-            self._end(DONE, {"version": version})
-        elif stage == "try" and slots.version_of(slots.idle) == version:
-            self._try()  # the power went before the slot was chosen
-        elif job.get("starts", 0) >= _MOST_STARTS:
-            self._fail(NodeError("interrupted %d times" % _MOST_STARTS, "look at the node's power"))
-        else:
-            self._keep(stage="fetch", starts=job.get("starts", 0) + 1)
-            self._wanted.set()
+    # In a start of its own.
 
-    def confirm(self):
-        """A reading of this start is acknowledged: what is on trial stays."""
-        slots = self._slots
-        if not slots.on_trial:
-            return
-        slots.confirm()
-        if self._image:
-            self._image.confirm()
-        self._log("version %s is confirmed" % slots.version)
-        self._end(DONE, {"version": slots.version})
-
-    async def run(self):
-        """Work until cancelled; what fails is told and done with."""
+    def is_to_fetch(self):
+        """Whether this start is for the fetch; it counts as one then."""
+        job = self._job
+        if job.get("stage") != "fetch" or self._slots.idle is None or self._slots.on_trial:
+            return False
         try:
-            self.resume()
+            if job.get("starts", 0) < _MOST_STARTS:
+                self._keep(job, starts=job.get("starts", 0) + 1)
+                return True
+            error = NodeError("interrupted %d times" % _MOST_STARTS, "look at the node's power")
+            self._keep(job, stage="failed", **explained(error))
         except OSError as error:
             self._log("update: the flash fails: %s" % error)
-        while True:
-            await self._wanted.wait()
-            self._wanted.clear()
-            try:
-                await self._install()
-            except Exception as error:  # the node goes on with what it has
-                known = isinstance(error, NodeError)
-                self._fail(
-                    error if known else NodeError("update: %r" % error, "look at flash and heap; try again")
-                )
+        return False
 
-    async def _install(self):
-        from cityneuron.install import Install  # large, and seldom needed: it leaves with the restart
+    async def fetch(self, board, settings, source=None):
+        """Fetch, and choose the new version for the next start; what goes wrong is kept for the node to tell.
 
-        bundle = await Install(self._slots, self._path, self._board, self._image).run(
-            self._job, self._source(self._job["url"])
+        Raises OSError where the flash does not even take that.
+        """
+        self._log("update: fetching %s" % self._job["url"])
+        guard = asyncio.create_task(_feed(board))
+        try:
+            await asyncio.wait_for(self._fetch(board, settings, source), _AT_MOST_S)
+        except Exception as error:  # the node goes on with what it has
+            detail = explained(error)
+            self._log("update: %s" % detail["error"])
+            self._keep(self._job, stage="failed", **detail)
+        finally:
+            guard.cancel()
+
+    async def _fetch(self, board, settings, source):
+        if settings is not None:
+            board.configure(settings)
+            await board.join_network()
+        source = source or borrow("download").Download(self._job["url"], board.getrandbits, self._log)
+        install = borrow("install", "bundle", "rsa", "download").Install(
+            self._slots, self._path, board.NAME, self._image
         )
-        self._keep(stage="try", version=bundle.version, image=self._image.next if bundle.image_bytes else None)
+        bundle = await install.run(self._job, source)
+        image = self._image.next if bundle.image_bytes else None
+        self._keep(self._job, stage="try", version=bundle.version, image=image)
         self._try()
-
-    def _download(self, url):
-        from cityneuron.download import Download
-
-        return Download(url, self._getrandbits, self._log)
 
     def _try(self):
         if self._job.get("image"):
             self._image.choose()
         self._slots.begin_trial()
-        self._restart("to try version %s" % self._job.get("version"))
+        self._log("update: version %s is to be tried" % self._job["version"])
 
-    def _has_lost_its_image(self):
-        """Whether the bootloader went back to the image before: the version on trial is not what was asked."""
-        wanted = self._job.get("image")
-        return bool(wanted) and (self._image is None or self._image.running != wanted)
+    # By the node that starts after it.
 
-    def _give_up(self):
-        self._slots.give_up()
-        self._restart("since the new image did not start")
+    def outcome(self):
+        """Return the last word (status, detail) of an update; None when there is none, or not yet.
 
-    def _reason_of_return(self):
-        if self._job.get("image") and self._image and self._image.running == self._job["image"]:
-            self._image.choose()
-            self._restart("to the image before")
-        return NodeError(
-            "version %s did not prove itself; back at %s" % (self._job.get("version"), self._slots.version),
-            "see its errors; correct it and give it a new version",
-        )
+        Raises Restart when another start is needed before. finish() forgets the update, once the word is kept.
+        """
+        job, slots = self._job, self._slots
+        if job.get("stage") == "failed":
+            return FAILED, {name: job[name] for name in ("error", "remedy") if name in job}
+        if job.get("stage") != "try":
+            return None
+        wanted = job.get("image")
+        if slots.on_trial:
+            if wanted and (self._image is None or self._image.running != wanted):
+                slots.give_up()
+                raise Restart("the new image did not start")
+            return None
+        if slots.returned:
+            if wanted and self._image and self._image.running == wanted:
+                self._image.choose()
+                raise Restart("to the image before")
+            return FAILED, explained(
+                NodeError(
+                    "version %s did not prove itself; back at %s" % (job.get("version"), slots.version),
+                    "see its errors; correct it and give it a new version",
+                )
+            )
+        if slots.version == job.get("version"):
+            return DONE, {"version": slots.version}
+        self._try()  # the power went before the slot was chosen
+        raise Restart("to try version %s" % job.get("version"))
 
-    def _keep(self, **changes):
-        self._job.update(changes)
-        replace(self._path("data/update.json"), json.dumps(self._job))
+    def confirm(self):
+        """A reading of this start is acknowledged: what is on trial stays. Returns the last word."""
+        self._slots.confirm()
+        if self._image:
+            self._image.confirm()
+        self._log("version %s is confirmed" % self._slots.version)
+        return DONE, {"version": self._slots.version}
 
-    def _fail(self, error):
-        self._log("update: %s%s" % (error.message, "; " + error.remedy if error.remedy else ""))
-        self._end(FAILED, explained(error))
-
-    def _end(self, status, detail):
-        """Say the last word, then forget: the other way round a power cut would leave none."""
-        if self._job:
-            self._finished(status, detail)
+    def finish(self):
+        """Forget the update: its last word is kept with the command."""
         self._job = {}
-        try:
-            remove(self._path("data/update.json"))
-            remove(self._path("data/update.head"))
-        except OSError as error:
-            self._log("update: the flash fails: %s" % error)
+        remove(self._path("data/update.json"))
+        remove(self._path("data/update.head"))
+
+    def _keep(self, job, **changes):
+        job = dict(job)
+        job.update(changes)
+        replace(self._path("data/update.json"), json.dumps(job))
+        self._job = job
+
+
+async def _feed(board):
+    while True:
+        board.feed_watchdog()
+        await asyncio.sleep_ms(_FEED_EVERY_MS)

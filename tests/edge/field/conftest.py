@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import servers
 from aiohttp import web
 from field_rig import CloudStandIn, Workplace, status
 
@@ -40,3 +42,10 @@ async def api(url: str) -> AsyncIterator[CloudApi]:
 def place(tmp_path: Path) -> Workplace:
     """A bare ESP32, which becomes a node that is well."""
     return Workplace(tmp_path, [status()])
+
+
+@pytest.fixture(scope="session")
+def micropython() -> str:
+    """The command of a real MicroPython, fetched when it is first asked for."""
+    script = servers.PROJECT / "scripts" / "micropython"
+    return subprocess.run([script], capture_output=True, text=True, timeout=300, check=True).stdout.strip()

@@ -75,7 +75,7 @@ def test_a_failure_leaves_with_its_stages_code_and_is_json_for_programs() -> Non
     result = call("show", "nobody", "--json")
     assert result.exit_code == 13
     assert json.loads(result.stdout)["error"]["stage"] == "register"
-    assert "stopped at register" in result.stderr
+    assert "not done: the cloud refuses: no such node" in result.stderr
 
 
 @pytest.mark.usefixtures("served")

@@ -9,7 +9,7 @@ import pytest
 from field_rig import status
 
 from edge.field.diagnosis import TABLE, FieldError, Symptom, diagnose
-from edge.field.recognise import of_esptool, of_mpremote, of_node, of_port
+from edge.field.recognise import of_esptool, of_fall, of_mpremote, of_node, of_port
 from edge.field.stages import Stage, exit_code
 from edge.model.errors import CityError
 
@@ -137,6 +137,24 @@ def test_what_mpremote_says(said: list[str], symptom: Symptom) -> None:
 def test_what_a_node_says(stage: str, text: str, symptom: Symptom) -> None:
     error = of_node(status(errors=[{"stage": stage, "text": text, "remedy": "r"}]), Stage(stage))
     assert error is not None and error.symptom is symptom
+
+
+@pytest.mark.parametrize(
+    ("heard", "cause", "remedy"),
+    [
+        (["the node cannot go on: jsn_sr04t needs datum_mm", "  remedy: give the height"],
+         "the node cannot start: jsn_sr04t needs datum_mm", "give the height"),
+        (["safe mode after 3 failed starts: /settings.json is missing"],
+         "the node cannot start: /settings.json is missing", "run the same command again"),
+        (["Traceback (most recent call last):", '  File "main.py", line 20', "ImportError: no module named 'x'",
+          "the firmware cannot start; restart in 30 s, Ctrl-C stops it"],
+         "the node cannot start: ImportError: no module named 'x'", "write everything anew"),
+    ],
+)  # fmt: skip
+def test_what_a_node_says_that_does_not_start(heard: list[str], cause: str, remedy: str) -> None:
+    error = of_fall(heard)
+    assert error is not None and error.cause == cause and error.remedies[0].startswith(remedy)
+    assert of_fall(["joined city-iot"]) is None
 
 
 def test_words_that_nobody_knows_are_told_as_they_are_with_the_nodes_own_remedy() -> None:

@@ -68,6 +68,14 @@ def test_an_error_that_came_back_is_told_once() -> None:
     assert [(v.text, v.remedy) for v in found] == [("hung up", "look")]
 
 
+def test_an_error_of_before_the_present_start_is_history() -> None:
+    errors = [
+        {"stage": "start", "text": "/settings.json is missing", "remedy": "provision", "ms": NOW_MS - 60_000}
+    ]
+    assert about("start", errors=errors) == Verdict("start", Level.PAST, "/settings.json is missing")
+    assert summary(verdicts(then(errors=errors), NOW_MS)).level is Level.GOOD
+
+
 def test_a_status_of_another_version_is_read_as_far_as_it_goes() -> None:
     row = read_status(
         {"node": "cn-1", "boot": "seven", "news": 1, "sensors": ["?", {"ok": 1}], "errors": ["x"]}

@@ -65,6 +65,16 @@ async def test_a_node_that_refuses_or_stays_silent_is_told_with_what_to_do(
         await ask_node(api, "cn-1", "sample", {}, who="w", wait_s=60, sleep=clock.sleep, clock=clock)
 
 
+async def test_a_conflict_about_anything_but_an_identity_is_told_in_the_clouds_words(
+    api: CloudApi, cloud: CloudStandIn
+) -> None:
+    cloud.conflict = "another bundle is version 0.2.0"
+    with pytest.raises(FieldError) as caught:
+        await api.start_rollout({"version": "0.2.0", "board": "esp32", "who": "w"})
+    assert caught.value.symptom is Symptom.CLOUD_REFUSED
+    assert caught.value.cause == "the cloud refuses: another bundle is version 0.2.0"
+
+
 def test_arguments_are_those_of_the_command() -> None:
     assert parse_arguments("set", ["period_ms=30000"]) == {"period_ms": 30_000}
     assert parse_arguments("update", ["url=http://a/b=c"]) == {"url": "http://a/b=c"}

@@ -15,7 +15,7 @@ from edge.field.cloud import CloudApi
 from edge.field.diagnosis import FieldError, Symptom, diagnose
 from edge.field.offline import OfflineBundle
 from edge.field.order import Order, parse_sensor
-from edge.field.provision import Job, Provision, Success, fitted, sensors_in
+from edge.field.provision import Job, Provision, Success, fitted, fitted_in
 from edge.field.stages import Course, Stage, State
 
 NODE = "cn-a1b2c4"
@@ -134,14 +134,14 @@ async def test_how_a_node_is_fitted_is_kept_for_whoever_replaces_it(
 ) -> None:
     stored(cloud)
     await run(place, api)
-    assert sensors_in(cloud.notes[NODE]) == ["jsn_sr04t:uart1:datum_mm=5200"]
+    assert fitted_in(cloud.notes[NODE])[0] == ["jsn_sr04t:uart1:datum_mm=5200"]
     assert fitted(ORDER) == "fitted: jsn_sr04t:uart1:datum_mm=5200"
     newest = [
         {"time_ms": 1, "text": "fitted: a:b"},
         {"time_ms": 9, "text": "wet"},
         {"time_ms": 5, "text": "fitted: c:d"},
     ]
-    assert sensors_in(newest) == ["c:d"] and sensors_in([]) == []
+    assert fitted_in(newest) == (["c:d"], None) and fitted_in([]) == ([], None)
 
 
 async def test_without_a_link_a_pre_made_identity_serves_and_the_gateway_is_enough(

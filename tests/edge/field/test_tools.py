@@ -101,10 +101,10 @@ async def test_files_are_copied_over_one_connection_after_folders_were_made_and_
     command = program(tmp_path, f"open({str(log)!r}, 'a').write(words)\nprint('cp 0 :main.py\\ncp 1 :a/x')")
     told: list[tuple[str, float | None]] = []
     board = MpRemote("/dev/x", command=command)
-    await board.copy(files, lambda words, fraction: told.append((words, fraction)), clean=("a",))
+    await board.copy(files, lambda words, fraction: told.append((words, fraction)), node="cn-1")
     words = log.read_text()
-    assert words.startswith("connect /dev/x exec keep, folders, clean = {'/a/")
-    assert "['/a', '/a/lib', '/a/lib/cityneuron'], ['/a']" in words
+    assert words.startswith("connect /dev/x exec keep, folders, clean, drop, node = ({'/")
+    assert "['/a', '/a/lib', '/a/lib/cityneuron'], ['/a'], ['/data/errors'" in words
     assert [word for word in words.split() if word.startswith(":")] == [
         ":main.py",
         *(f":{path}" for path in files if path != "main.py"),

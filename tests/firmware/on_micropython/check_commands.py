@@ -116,7 +116,7 @@ def what_is_late_expires_but_only_by_a_clock_that_is_right():
 def what_makes_no_sense_is_refused_with_the_reason():
     node, taken = fresh()
     refused = (
-        ("dance", {}, "no command dance"),
+        ("dance", {}, "cannot do dance"),
         ("lamp", {"level_pct": 5}, "cannot do lamp"),
         ("set", {}, "set needs period_ms"),
         ("set", {"period_ms": 1}, "period_ms is not within 20 to 86400000"),

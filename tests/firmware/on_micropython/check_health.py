@@ -4,8 +4,9 @@ import sys
 
 import torn
 
+from cityneuron.brief import shortened
 from cityneuron.commands import DONE, fits, write_reply
-from cityneuron.health import Errors, FailedStarts, shortened
+from cityneuron.health import Errors, FailedStarts
 from cityneuron.pack import Writer
 
 flash = torn.Flash(sys.argv[1], 24)

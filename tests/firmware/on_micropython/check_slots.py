@@ -10,7 +10,8 @@ import sys
 import torn
 
 from cityneuron.files import read_object, replace
-from cityneuron.slots import Slots, is_newer
+from cityneuron.slots import Slots
+from cityneuron.versions import is_newer
 
 with open(sys.argv[1]) as file:
     BOOT = compile(file.read(), "boot.py", "exec")

@@ -14,10 +14,9 @@ from hashlib import sha256
 import torn
 
 from cityneuron import bundle as bundles
-from cityneuron.commands import DONE, FAILED, LATER, Refused
+from cityneuron.commands import DONE, FAILED, Refused
 from cityneuron.image import Image
-from cityneuron.install import Install  # noqa: F401  before the host is out of sight
-from cityneuron.slots import Slots
+from cityneuron.slots import Restart, Slots
 from cityneuron.updater import Updater
 
 _BOOT, _FLASH, _KEYS, _FOLDER = sys.argv[1:]
@@ -56,8 +55,8 @@ def sha(data):
 class Source:
     """A Download out of a file; `url` is its name."""
 
-    def __init__(self, url):
-        self._file = FILES[url[len("http://x/") :]]
+    def __init__(self, name):
+        self._file = FILES[name]
         self.at = 0
 
     async def seek(self, at):
@@ -104,52 +103,72 @@ class Partition:
         Partition.confirmed = Partition.booted
 
 
+class Board:
+    NAME = "esp32"
+    fed = 0
+
+    @classmethod
+    def feed_watchdog(cls):
+        cls.fed += 1
+
+
 class Node:
-    """What a start of the node is to an updater."""
+    """A start of the board: it fetches, wants another start, or is a node, which perhaps tells a last word."""
 
-    def __init__(self, image=False, board="esp32"):
-        self.slots = Slots(path)
-        self.told, self.restarts, self.log = [], [], []
-        self.updater = Updater(
-            self.slots,
-            path,
-            board,
-            None,
-            self.restarts.append,
-            lambda status, detail: self.told.append((status, detail)),
-            self.log.append,
-            Image(Partition) if image else None,
-            Source,
-        )
-
-    def work(self):
-        """Let it work until it has said its last word, wants a restart, or has nothing to do."""
-        asyncio.run(self._work())
-        return self
-
-    async def _work(self):
-        task = asyncio.create_task(self.updater.run())
-        await asyncio.sleep_ms(0)
-        while self.updater.under_way and not self.told and not self.restarts and not self.slots.on_trial:
-            await asyncio.sleep_ms(0)
-        task.cancel()
+    def __init__(self, image=False):
+        self.slots, self.told, self.log = Slots(path), None, []
+        self.updater = Updater(self.slots, path, Image(Partition) if image else None, self.log.append)
+        self.is_node = False
+        if self.updater.is_to_fetch():
+            asyncio.run(self.updater.fetch(Board, None, Source(wanted[0])))
+            return
+        try:
+            self.told = self.updater.outcome()
+        except Restart:
+            return
+        self.is_node = True
+        if self.told:
+            self.updater.finish()
 
     def ask(self, name, **arguments):
-        arguments["url"] = "http://x/" + name
-        assert self.updater.update(arguments) is LATER
-        return self.work()
+        """Ask for an update; return the node that stands when all is done that is done without a reading."""
+        self.order(name, **arguments)
+        return start()
+
+    def order(self, name, **arguments):
+        wanted[0] = name
+        arguments["url"] = "http://x/y"
+        self.updater.ask(arguments)
+
+    def confirm(self):
+        self.told = self.updater.confirm()
+        self.updater.finish()
+        return self.told
 
     @property
     def error(self):
-        ((status, detail),) = self.told
+        status, detail = self.told
         assert status == FAILED
         return detail["error"]
 
 
-def boot(**options):
-    flash.start()
+wanted = [""]
+
+
+def boot(cut_at=0, **options):
+    """One start."""
+    flash.start(cut_at)
     exec(BOOT, {})
     return Node(**options)
+
+
+def start(**options):
+    """Start until there is a node."""
+    for _ in range(5):
+        node = boot(**options)
+        if node.is_node:
+            return node
+    raise AssertionError("it starts again and again: %s" % node.log)
 
 
 def fresh(**options):
@@ -182,47 +201,37 @@ def exists(name):
 
 
 def refuses(name, reason, **arguments):
-    node = fresh()
     before = fetched[0]
-    node.ask(name, **arguments)
+    node = fresh().ask(name, **arguments)
     assert reason in node.error, node.error
-    assert not node.restarts and not exists("/b/manifest.json")
-    node = boot()
-    assert node.slots.running == "a" and not node.work().told
+    assert node.slots.running == "a" and not node.slots.on_trial and not exists("/b/manifest.json")
+    assert not start().told and not exists("/data/update.json")
     return fetched[0] - before
 
 
 def a_good_bundle_is_tried_and_confirmed_by_the_first_reading():
-    node = fresh()
-    node.ask("good")
-    assert node.restarts == ["to try version 0.2.0"] and not node.told
-    node = boot().work()
+    node = fresh().ask("good")
     assert node.slots.running == "b" and node.slots.on_trial and node.slots.version == "0.2.0"
-    assert is_whole("b") and not node.told
-    node.updater.confirm()
-    assert node.told == [(DONE, {"version": "0.2.0"})] and not node.slots.on_trial
-    node.updater.confirm()
-    assert len(node.told) == 1
-    node = boot().work()
-    assert node.slots.running == "b" and not node.told and not exists("/data/update.json")
+    assert is_whole("b") and not node.told and Board.fed > 0
+    assert node.confirm() == (DONE, {"version": "0.2.0"}) and not node.slots.on_trial
+    node = boot()
+    assert node.is_node and node.slots.running == "b" and not node.told
 
 
 def a_version_that_never_proves_itself_returns_after_three_starts():
-    node = fresh()
-    node.ask("good")
-    for _ in range(3):
-        node = boot().work()
+    node = fresh().ask("good")  # the first
+    for _ in range(2):
+        node = boot()
         assert node.slots.running == "b" and node.slots.on_trial and not node.told
-    node = boot().work()
-    assert node.slots.running == "a" and "did not prove itself; back at 0.1.0" in node.error
-    assert not boot().work().told
     node = boot()
-    node.ask("good")
-    assert boot().slots.running == "b"
+    assert node.slots.running == "a" and "did not prove itself; back at 0.1.0" in node.error
+    node = boot()
+    assert node.is_node and not node.told
+    assert node.ask("good").slots.running == "b"
 
 
 def the_next_key_signs_as_well_and_no_other():
-    assert fresh().ask("next").restarts
+    assert fresh().ask("next").slots.on_trial
     refuses("stranger", "no key of this node signed")
     refuses("forged", "no key of this node signed")
 
@@ -238,11 +247,9 @@ def what_is_refused_by_its_header_writes_nothing_into_the_slot():
 
 
 def an_older_version_is_taken_when_forced():
-    assert fresh().ask("older", force=1).restarts
-    node = boot().work()
+    node = fresh().ask("older", force=1)
     assert node.slots.running == "b" and node.slots.version == "0.1.0"
-    node.updater.confirm()
-    assert node.told == [(DONE, {"version": "0.1.0"})]
+    assert node.confirm() == (DONE, {"version": "0.1.0"})
 
 
 def a_damaged_file_ends_the_update():
@@ -253,15 +260,14 @@ def one_update_at_a_time_and_none_on_trial():
     node = fresh()
     for version in ("0.1.0", "0.0.9"):
         assert_refused(node, "is not newer", version=version)
-    node.ask("good")
+    node.order("good")
     assert_refused(node, "under way")
-    node = boot().work()
-    assert_refused(node, "is on trial")
+    assert_refused(start(), "is on trial")
 
 
 def assert_refused(node, reason, **arguments):
     try:
-        node.updater.update(dict(arguments, url="http://x/good"))
+        node.order("good", **arguments)
     except Refused as error:
         assert reason in error.message
         return
@@ -270,25 +276,26 @@ def assert_refused(node, reason, **arguments):
 
 def the_image_goes_to_the_other_partition_and_is_confirmed_with_the_slot():
     Partition.booted = Partition.chosen = Partition.confirmed = "ota_0"
-    node = fresh(image=True)
-    assert node.ask("image").restarts and Partition.chosen == "ota_1"
+    fresh(image=True).order("image")
+    boot(image=True)
+    assert Partition.chosen == "ota_1"
     for number in range(3):
         image = min(4096, 9_000 - 4096 * number)
         assert Partition.written.pop(("ota_1", number)) == b"\xe9" * image + b"\xff" * (4096 - image)
     Partition.booted = "ota_1"
-    node = boot(image=True).work()
-    node.updater.confirm()
-    assert Partition.confirmed == "ota_1" and node.told == [(DONE, {"version": "0.2.0"})]
+    node = boot(image=True)
+    assert node.confirm() == (DONE, {"version": "0.2.0"}) and Partition.confirmed == "ota_1"
     assert not exists("/b/firmware.bin")
 
 
 def an_image_that_does_not_start_takes_its_slot_back_with_it():
     Partition.booted = Partition.chosen = Partition.confirmed = "ota_0"
-    fresh(image=True).ask("image")
-    node = boot(image=True).work()  # the bootloader went back to ota_0
-    assert node.slots.on_trial and node.restarts == ["since the new image did not start"]
-    node = boot(image=True).work()
-    assert node.slots.running == "a" and "did not prove itself" in node.error
+    fresh(image=True).order("image")
+    boot(image=True)
+    node = boot(image=True)  # the bootloader went back to ota_0
+    assert node.slots.on_trial and not node.is_node
+    node = boot(image=True)
+    assert node.is_node and node.slots.running == "a" and "did not prove itself" in node.error
 
 
 def an_update_needs_little_memory_however_large_it_is():
@@ -296,9 +303,9 @@ def an_update_needs_little_memory_however_large_it_is():
     gc.collect()
     before = gc.mem_alloc()
     peak[:] = [0, 1]
-    node.ask("large")
+    node = node.ask("large")
     peak[1] = 0
-    assert node.restarts, node.told
+    assert node.slots.on_trial, node.told
     print("heap", peak[0] - before)
 
 
@@ -307,68 +314,91 @@ def an_update_that_does_not_fit_says_so():
     with open("/data.bin", "wb") as file:
         for _ in range(104):
             file.write(b"\x55" * 4096)
-    node.ask("good")
+    node = node.ask("good")
     assert "bytes are free" in node.error and not exists("/b/manifest.json")
 
 
+def a_fetch_that_is_interrupted_ten_times_is_given_up():
+    fresh().order("good")
+    for _ in range(10):
+        try:
+            boot(cut_at=12)
+        except OSError:
+            pass
+        assert flash.is_cut
+    assert "interrupted 10 times" in start().error
+
+
 def cut_at_many_writes_there_is_always_a_slot_to_start_and_the_update_ends_well():
-    node = fresh()
-    node.ask("good")
+    fresh().order("good")
+    boot()
     writes, points = flash.writes, 0
     for cut_at in range(1, writes + 1, max(1, writes // _CUTS)):
-        node = fresh()
-        flash.cut_at = cut_at
+        fresh().order("good")
         try:
-            node.ask("good")
+            boot(cut_at)
         except OSError:
-            pass  # the power went before it was begun
+            pass
         assert flash.is_cut
         points += 1
-        node = boot()
-        assert node.slots.running in ("a", "b") and is_whole(node.slots.running)
-        if not node.updater.under_way and node.slots.running == "a":
-            continue  # it was never begun
-        node.work()
-        if node.restarts:
-            node = boot().work()
+        first = boot()
+        assert first.slots.running in ("a", "b") and is_whole(first.slots.running)
+        node = first if first.is_node else start()
         assert node.slots.running == "b" and node.slots.on_trial and is_whole("b"), (cut_at, node.told)
-        node.updater.confirm()
-        assert node.told == [(DONE, {"version": "0.2.0"})]
+        assert node.confirm() == (DONE, {"version": "0.2.0"})
     print("cuts", points, "of", writes, "writes")
+
+
+def cut_at_any_write_of_the_order_it_is_given_or_not():
+    cut_at = 0
+    while True:
+        cut_at += 1
+        node = fresh()
+        flash.writes, flash.cut_at = 0, cut_at
+        try:
+            node.order("good")
+        except OSError:
+            pass
+        was_cut = flash.is_cut
+        assert start().slots.running in ("a", "b")
+        if not was_cut:
+            break
+    assert cut_at > 2
 
 
 def cut_at_any_write_of_the_confirmation_it_is_confirmed_or_comes_again():
     cut_at = 0
     while True:
         cut_at += 1
-        fresh().ask("good")
-        node = boot().work()
-        flash.cut_at = cut_at
+        node = fresh().ask("good")
+        flash.writes, flash.cut_at = 0, cut_at
         try:
-            node.updater.confirm()
+            node.confirm()
         except OSError:
             pass
         was_cut = flash.is_cut
-        node = boot().work()
+        node = start()
         assert node.slots.running == "b" and is_whole("b")
-        node.updater.confirm()
-        assert not boot().work().slots.on_trial
+        if node.slots.on_trial:
+            node.confirm()
+        assert not boot().slots.on_trial
         if not was_cut:
             break
     print("confirmation cuts", cut_at - 1)
 
 
 def an_interrupted_fetch_goes_on_with_what_is_whole():
-    node = fresh()
     before = fetched[0]
-    node.ask("good")
+    fresh().order("good")
+    boot()
     all_bytes, writes = fetched[0] - before, flash.writes
-    node = fresh()
-    flash.cut_at = writes * 9 // 10
-    node.ask("good")
-    node = boot()
+    fresh().order("good")
+    try:
+        boot(cut_at=writes * 9 // 10)
+    except OSError:
+        pass
     before = fetched[0]
-    assert node.work().restarts and fetched[0] - before < all_bytes * 2 // 3
+    assert start().slots.on_trial and fetched[0] - before < all_bytes * 2 // 3
     print("fetched again", fetched[0] - before, "of", all_bytes)
 
 

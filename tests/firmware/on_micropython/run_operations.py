@@ -5,8 +5,8 @@ import asyncio
 from boards.unix import Board
 from cityneuron.clock import Clock
 from cityneuron.console import LeaveToRepl
-from cityneuron.operations import Operations, Restart
-from cityneuron.slots import Slots
+from cityneuron.operations import Operations
+from cityneuron.slots import Restart, Slots
 
 
 class Node:

@@ -9,6 +9,8 @@ import sys
 
 import vfs
 
+import cityneuron
+
 _BLOCK_BYTES = 4096
 _PIECE_BYTES = 512
 _IO_ERROR = -5
@@ -24,6 +26,9 @@ class Flash:
         self._blocks = blocks
         self._buffer = bytearray(_PIECE_BYTES)
         self._import_path = list(sys.path)
+        self._firmware = cityneuron.__path__
+        self._host = vfs.VfsPosix(self._firmware)
+        self._mounted = False
         self._erased = b"\xff" * _PIECE_BYTES
         self.writes = self.cut_at = 0
         for number in range(blocks):
@@ -34,13 +39,17 @@ class Flash:
     def is_cut(self):
         return 0 < self.cut_at <= self.writes
 
-    def start(self):
+    def start(self, cut_at=0):
         """Mount what is there, as a start does: with power, and nothing remembered but the flash."""
+        if self._mounted:
+            vfs.umount(self._firmware)
         vfs.umount("/")
-        self.writes = self.cut_at = 0
+        self._mounted = True
+        self.writes, self.cut_at = 0, cut_at
         sys.path[:] = self._import_path
         gc.collect()
         vfs.mount(vfs.VfsLfs2(self), "/")
+        vfs.mount(self._host, self._firmware)  # for modules that are borrowed
 
     def save(self):
         """Remember all blocks for restore()."""
