@@ -160,12 +160,13 @@ class Link:
         """Send PINGREQ when the line is quiet; give up after 1.5 times the keep-alive without a word."""
         half_ms, silent = self._keep_alive_s * 500, 0
         while self.error is None:
-            self._heard = self._said = False
             await asyncio.sleep_ms(half_ms)
-            silent = 0 if self._heard else silent + 1
+            heard, said = self._heard, self._said
+            self._heard = self._said = False  # before the ping: a quick broker answers while it is written
+            silent = 0 if heard else silent + 1
             if silent >= 3:
                 self.fail(LinkDown("the broker is silent", "check the network"))
-            elif not (self._said and self._heard):
+            elif not (said and heard):
                 await self._send_quietly(_PINGREQ)
 
     def fail(self, error):

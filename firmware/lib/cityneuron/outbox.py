@@ -5,8 +5,7 @@ is stored. Room is taken back only when it is needed, oldest first: what was ack
 again, also after a restart; what was not is counted as dropped.
 
     append -> ring in RAM -> write() -> segments on flash
-
-Without segments (`outbox_kb` 0) the ring is all there is.
+Without segments (`outbox_kb` 0) the ring is all.
 """
 
 from struct import unpack_from
@@ -20,6 +19,8 @@ from cityneuron.ring import Ring, row_from
 
 _MOST_RANGES = const(16)
 _NO_SPACE = const(28)  # ENOSPC
+_LARGEST_SEQ = 0xFFFFFFFF
+_BEYOND_ALL = 1 << 33
 
 
 class Run:
@@ -204,8 +205,6 @@ class Outbox:
         else:
             self._pass(run.boot, end)
 
-    # What the ring and the segments hold.
-
     @property
     def _ring_from(self):
         return max(self._first_seq, self.next_seq - self.capacity_rows)
@@ -320,7 +319,7 @@ class Outbox:
         if first < min(here, end):
             self.asked_for_gone = True
             if (boot, first) <= self._position():  # nothing before it is still to come
-                self._floor = max(self._floor, (boot, min(here, end)))
+                self._floor = max(self._floor, (boot, min(here, end, _LARGEST_SEQ)))
         first = max(first, here)
         if first < end and len(self._again) < _MOST_RANGES and [boot, first, end] not in self._again:
             self._again.append([boot, first, end])
@@ -330,9 +329,7 @@ class Outbox:
         if boot == self.boot:
             return self._own_from(seq)
         number = self._segments.find(boot, seq)
-        return max(seq, self._segments.seq0(number)) if number is not None else 0xFFFFFFFF
-
-    # Taking runs.
+        return max(seq, self._segments.seq0(number)) if number is not None else _BEYOND_ALL
 
     def _next_own(self, room):
         first = self._own_from(self.sent)

@@ -61,7 +61,7 @@ def checked(values):
     for name in values:
         if name not in _DEFAULTS and name not in _REQUIRED:
             raise SettingsError("settings know no %r" % name, "see firmware/settings.sample.json")
-    found = dict(_DEFAULTS)
+    found = dict(_DEFAULTS)  # type: dict
     found.update(values)
     for name, limits in _LIMITS.items():
         if not _fits(name, found[name]):
