@@ -1,16 +1,16 @@
-"""From a board and its settings to a node: the one place where its parts are chosen, let go afterwards."""
+"""From a board and its settings to a node: the one place where its parts are chosen; borrow it."""
 
 import os
 
-from cityneuron import settings
 from cityneuron.clock import Clock
 from cityneuron.energy import Pace
 from cityneuron.marks import Marks
-from cityneuron.node import Node, let_go
+from cityneuron.node import Node
 from cityneuron.ntp import Servers
 from cityneuron.outbox import Outbox
 from cityneuron.sampler import Sampler
 from cityneuron.segments import BLOCK_BYTES, Segments, record_bytes
+from cityneuron.seldom import borrow
 from drivers.instrument import instruments
 
 BUILD_TIME_MS = 1_763_683_200_000  # no reading is older than the firmware: 2025-11-21
@@ -18,17 +18,18 @@ BUILD_TIME_MS = 1_763_683_200_000  # no reading is older than the firmware: 2025
 
 def build(board, log):
     """Return the Node of a board. Counts the start. Raises SettingsError."""
+    settings = borrow("settings")
     chosen = settings.load(board.path("settings.json"), board.path("data/changed.json"))
     _make_folder(board.path("data"))
     board.configure(chosen)
-    kept = _kept(board) if chosen.sleep else None
+    kept = borrow("sleep").read_kept(board.kept()) if chosen.sleep else None
     board.keep(b"")  # whatever ends this start otherwise than by a sleep must not go on with its numbers
     floor_ms = max(BUILD_TIME_MS, settings.read_number(board.path("data/time")), kept.wake_ms if kept else 0)
     clock = Clock(board.ticks_ms, board.ticks_diff, floor_ms, slept=kept is not None and kept.clock_known)
     board.set_time(clock.now_ms())
     lamp = _lamp(board, chosen, clock, log)
     sampler = Sampler(instruments(board, chosen.sensors) + ([lamp] if lamp else []))
-    outbox = _outbox(board, chosen, sampler, kept, log)
+    outbox = _outbox(board, chosen, sampler, kept, settings, log)
     pace = Pace(chosen, sampler.columns)
     if kept is not None:
         pace.value, pace.value_ms, pace.fast_until_ms = kept.value, kept.value_ms, kept.fast_until_ms
@@ -39,13 +40,7 @@ def build(board, log):
     if lamp is not None:
         node.lamp = lamp
         node.actions.update(lamp.actions)
-    let_go("settings", "app")
     return node
-
-
-async def work(node):
-    """Let a node work."""
-    await node.work()
 
 
 def _lamp(board, chosen, clock, log):
@@ -57,14 +52,7 @@ def _lamp(board, chosen, clock, log):
     return lamp.build(chosen.lamp, board, clock, log)
 
 
-def _kept(board):
-    """Return what a deep sleep spared, or None."""
-    from cityneuron.sleep import read_kept
-
-    return read_kept(board.kept())
-
-
-def _outbox(board, chosen, sampler, kept, log):
+def _outbox(board, chosen, sampler, kept, settings, log):
     """Return the outbox; it goes on with the boot that slept if flash and spared memory agree."""
     columns, schema = len(sampler.columns), sampler.schema
     segments = marks = None

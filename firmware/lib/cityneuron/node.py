@@ -7,16 +7,15 @@ Sampling never waits for the network, nor the network for a command.
 """
 
 import asyncio
-import sys
 
 from micropython import const
 
-import cityneuron
 from cityneuron import status
 from cityneuron.clock import UNKNOWN
 from cityneuron.conversation import Conversation
 from cityneuron.errors import NodeError, Troubles
 from cityneuron.files import replace
+from cityneuron.seldom import borrow
 
 _LOOK_EVERY_MS = const(150_000)  # what was not acknowledged between two looks goes to flash: within 5 minutes
 _LOOK_EVERY_DOWN_MS = const(60_000)
@@ -26,13 +25,6 @@ _GUARD_EVERY_MS = const(10_000)
 _PATIENCE_MS = const(300_000)
 _STOP_MS = const(5_000)
 _MOST_COMMANDS = const(4)
-
-
-def let_go(*names):
-    """Forget modules that the start needed: some KB of heap. Who needs one again imports it again."""
-    for name in names:
-        if sys.modules.pop("cityneuron." + name, None) is not None:
-            delattr(cityneuron, name)
 
 
 class Node:
@@ -142,21 +134,14 @@ class Node:
         self.errors.note(stage, error.message, error.remedy)
 
     def _settings(self, _args):
-        from cityneuron import settings
-
-        found = settings.shown(self.settings)
-        let_go("settings")
-        return found
+        return borrow("settings").shown(self.settings)
 
     def _set(self, arguments):
-        from cityneuron import settings
-
         period_ms = arguments["period_ms"]
         try:
-            settings.keep_change(self.board.path("data/changed.json"), "period_ms", period_ms)
+            borrow("settings").keep_change(self.board.path("data/changed.json"), "period_ms", period_ms)
         except OSError as error:
             raise NodeError("the flash does not take the setting: %s" % error, "look at its room")
-        let_go("settings")
         self.set_period_ms(period_ms)
         return {"period_ms": period_ms}
 

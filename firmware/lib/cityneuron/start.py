@@ -77,13 +77,11 @@ def _run(board, slots, log):
     cityneuron.FIRMWARE = slots.version  # before the modules that tell it are imported
     gc.threshold(_COLLECT_EVERY_BYTES)
     gc.collect()
-    from cityneuron import app
-
+    node = borrow("app").build(board, log)
     gc.collect()
-    node = app.build(board, log)
     operations = Operations(board, node, slots, log)
     try:
-        asyncio.run(_together(app.work(node), operations.run()))
+        asyncio.run(_together(node.work(), operations.run()))
     except Restart as why:
         log("restart: %s" % why)
     except LeaveToRepl as why:

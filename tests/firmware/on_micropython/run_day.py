@@ -13,6 +13,7 @@ import fast_rig
 import flash_rig
 
 from cityneuron import link
+from cityneuron.seldom import borrow
 
 folder, event = sys.argv[1:]
 HOUR_MS = 3_600_000
@@ -71,14 +72,8 @@ async def events():
             gateway.up = True
 
 
-def build():
-    from cityneuron import app
-
-    return app.build(board, lambda line: None)
-
-
 async def main():
-    node = build()
+    node = borrow("app").build(board, lambda line: None)
     node.conversation._servers = fast_rig.Servers(node.clock, 1_790_000_000_000)
     working = [asyncio.create_task(node.run()), asyncio.create_task(events())]
     allocated = [0] * HOURS

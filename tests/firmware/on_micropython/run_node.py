@@ -9,6 +9,7 @@ import gc
 import sys
 
 from boards.unix import Board
+from cityneuron.seldom import borrow
 
 
 class Echo:
@@ -27,12 +28,6 @@ class Echo:
         return reply
 
 
-def build():
-    from cityneuron import app
-
-    return app.build(Board(), print)
-
-
 async def watch(outbox):
     peak, ledger = 0, None
     while True:
@@ -48,7 +43,7 @@ async def watch(outbox):
 
 
 async def main():
-    node = build()
+    node = borrow("app").build(Board(), print)
     if "echo" in sys.argv:
         node.commands = Echo()
     gc.threshold(2048)
