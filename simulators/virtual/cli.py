@@ -21,10 +21,12 @@ from edge.model.kinds import KINDS
 from edge.model.node import Node, node_id
 from simulators.registration import Running, register, running_in
 from simulators.virtual.node import VirtualNode
+from simulators.virtual.timekeeper import HOST, timekeeper
 from simulators.virtual.wiring import SAMPLES, wire
 
 _FLASH_BYTES = 1 << 20
 _FETCH_WITHIN_S = 300
+_FIRST_CLOCK_PORT, _CLOCK_PORTS = 20_000, 10_000
 _console = Console(highlight=False)
 
 
@@ -66,11 +68,11 @@ def virtual(
         zh, where = KINDS[kind].label_zh, "virtual"
         node = Node(id=identity, kind=kind, label_en=label, label_zh=zh, site=where, district=where)
         asyncio.run(register(str(cloud or place.cloud), place.token, [node]))
-    serial = "02" + hashlib.sha256(identity.encode()).hexdigest()[:10]  # a MAC address of its own
+    serial = f"02{_digest(identity):010x}"  # a MAC address of its own
     board = VirtualNode(
         image, command, serial=serial, sensors=wire(SAMPLES[kind]), speed=speed, link=port, on_line=_print
     )
-    asyncio.run(_run(board))
+    asyncio.run(_run(board, _clock_port(identity)))
 
 
 def find_micropython() -> str:
@@ -108,16 +110,31 @@ def _settings(
         "broker_tls": address.tls,
         "broker_user": address.username,
         "broker_password": address.password,
+        "ntp_hosts": [f"{HOST}:{_clock_port(identity)}"],
         "wifi_ssid": "virtual",
         "wifi_password": "virtual",
         "sensors": list(SAMPLES[kind]),
     }
 
 
-async def _run(board: VirtualNode) -> None:
+def _digest(identity: str) -> int:
+    return int.from_bytes(hashlib.sha256(identity.encode()).digest()[:5], "big")
+
+
+def _clock_port(identity: str) -> int:
+    """Return the port of a node's time server: the same each time, since the flash keeps it."""
+    return _FIRST_CLOCK_PORT + _digest(identity) % _CLOCK_PORTS
+
+
+async def _run(board: VirtualNode, clock_port: int) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with timekeeper(clock_port):
+        await _serve(board, stop)
+
+
+async def _serve(board: VirtualNode, stop: asyncio.Event) -> None:
     await board.start()
     _console.print(f"a board is at [bold]{board.port}[/]; try: mpremote connect {board.port} ls")
     stopping = asyncio.create_task(stop.wait())

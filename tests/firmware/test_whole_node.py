@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -156,6 +159,27 @@ async def test_a_silent_sensor_leaves_its_column_empty_until_it_speaks(launch: L
     model.switch(Fault.NONE)
     async with asyncio.timeout(WITHIN_S):
         await peer.until(lambda: list(peer.rows.values())[-1][2][0] is not None)
+
+
+async def test_the_command_runs_a_node_that_reports_until_it_is_stopped(
+    micropython: MicroPython, mosquitto: servers.Mosquitto, peer: Peer, tmp_path: Path
+) -> None:
+    words = ("node", "virtual", "--data", str(tmp_path), "--broker", mosquitto.url, "--period", "0.2")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cityneuron", *words, "--port", str(tmp_path / "port")),
+        cwd=servers.PROJECT,
+        env={**os.environ, "MICROPYTHON": micropython.executable},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        await heard(peer, "virtual-water-level", 3)
+        assert (tmp_path / "port").is_symlink()
+    finally:
+        process.send_signal(signal.SIGINT)
+        output, _ = await process.communicate()
+
+    assert process.returncode == 0 and b"connected" in output and not (tmp_path / "port").exists()
+    assert {clock for _, clock, _ in peer.rows.values()} <= {0, 1}  # synced, or dated when the time came
 
 
 def test_without_a_micropython_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
