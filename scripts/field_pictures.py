@@ -168,7 +168,7 @@ async def tapped(city: DataFolder) -> None:
     place, lines = city.running(), []
     assert place is not None
     async for message in tap(BrokerAddress.parse(place.broker), NODE):
-        lines.append(tapped_line(message))
+        lines.append(tapped_line(message, named=False))
         if len(lines) == TAPPED:
             break
     picture("tap", f"cityneuron node tap {NODE}", lambda c: [c.print(line) for line in lines])

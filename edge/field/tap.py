@@ -132,7 +132,7 @@ async def tap(
     ca_file: Path | None = None,
     ready: asyncio.Event | None = None,
 ) -> AsyncIterator[Tapped]:
-    """Yield the messages of one node or of all, from now on; births first, since they are retained.
+    """Yield the messages of one node or of all, from now on; births first: they are retained.
 
     Raises FieldError when the broker cannot be reached or refuses.
     """
@@ -142,7 +142,6 @@ async def tap(
         async with aiomqtt.Client(
             broker.host, broker.port, username=broker.username, password=broker.password, tls_context=context
         ) as client:
-            await client.subscribe(f"{ROOT}/{node or '+'}/{Leaf.BIRTH.value}", qos=0)
             await client.subscribe(f"{ROOT}/{node or '+'}/+", qos=0)
             if ready is not None:
                 ready.set()
