@@ -210,7 +210,7 @@ async def take(city: DataFolder, bench: Bench) -> None:
         await bench.node.stop()
         bench.image.unlink()
         await provision(city, replace(job, wifi_password=PASSWORD), bench, keys, "provision")
-        await asyncio.to_thread(busy, str(bench.link))
+        await asyncio.to_thread(busy, bench.node.port)
         await doctor(city)
         await tapped(city)
         await updated(
