@@ -168,7 +168,7 @@ async def tapped(city: DataFolder) -> None:
     place, lines = city.running(), []
     assert place is not None
     async for message in tap(BrokerAddress.parse(place.broker), NODE):
-        lines.append(tapped_line(message))
+        lines.append(tapped_line(message, named=False))
         if len(lines) == TAPPED:
             break
     picture("tap", f"cityneuron node tap {NODE}", lambda c: [c.print(line) for line in lines])
@@ -210,7 +210,7 @@ async def take(city: DataFolder, bench: Bench) -> None:
         await bench.node.stop()
         bench.image.unlink()
         await provision(city, replace(job, wifi_password=PASSWORD), bench, keys, "provision")
-        await asyncio.to_thread(busy, str(bench.link))
+        await asyncio.to_thread(busy, bench.node.port)
         await doctor(city)
         await tapped(city)
         await updated(

@@ -25,7 +25,7 @@ class Handling:
 
     by: `flash` writes one image, `copy` goes over MicroPython's prompt, `auto` copies where MicroPython runs
     already: what the node has not yet delivered stays on it. erase: everything goes. console: the port of the
-    node after its restart, where it is another.
+    node after its restart, where it is another. taken: serial numbers of boards that are done.
     """
 
     port: str | None = None
@@ -35,6 +35,7 @@ class Handling:
     image: Path | None = None
     digest: str | None = None
     drive: Path | None = None
+    taken: frozenset[str] = frozenset()
     options: FlashOptions = field(default_factory=FlashOptions)
 
 
@@ -75,6 +76,8 @@ class BoardWork:
                 step.detail = "RP2040, bare"
                 return await self._wake_pico()
             board = await self._ask(port)
+            if board.serial in self._handling.taken:
+                raise diagnose(Symptom.SAME_BOARD, serial=board.serial)
             step.detail = f"{board.family.label}, {board.serial}" + (f", is {board.node}" if board.node else "")
             return board
 

@@ -120,7 +120,7 @@ def tap(
             if as_json:
                 print_json({"time_ms": time.time_ns() // 1_000_000, **message.to_dict()})
             else:
-                screen.print(tapped_line(message), highlight=False, soft_wrap=True)
+                screen.print(tapped_line(message, named=node is None), highlight=False, soft_wrap=True)
             seen += 1
             if seen == count:
                 return
@@ -226,14 +226,16 @@ def update(
         raise typer.Exit(1)
 
 
-def tapped_line(message: Tapped) -> Text:
-    """Return a message as a line of the terminal."""
+def tapped_line(message: Tapped, *, named: bool = True) -> Text:
+    """Return a message as a line of the terminal; with one node alone its name need not be said each time."""
     style = _LEAVES.get(message.leaf, "") if message.good else "bold red"
     return Text.assemble(
-        (f"{datetime.now():%H:%M:%S} ", "dim"), (f"{message.node:<20} ", "bold"),
+        (f"{datetime.now():%H:%M:%S} ", "dim"),
+        (f"{message.node:<16} " if named else "", "bold"),
         (f"{message.leaf:<6} ", style),
-        (message.text, "" if message.good else "red"), (f"  {message.bytes} B", "dim"),
-    )  # fmt: skip
+        (message.text, "" if message.good else "red"),
+        (f"  {message.bytes} B", "dim"),
+    )
 
 
 def rollout_picture(row: dict[str, Any]) -> RenderableType:

@@ -67,7 +67,8 @@ async def _row(convoy: Convoy, row: Row, cloud: CloudTool | None, place: str) ->
     show = CourseScreen(convoy.console, f"{place}: {row.key}")
     tools = convoy.tools
     course = Course(tuple(Stage), tools.clock, show.changed)
-    handling = replace(convoy.job.handling, port=row.port or convoy.job.handling.port)
+    port, taken = row.port or convoy.job.handling.port, frozenset(convoy.outcomes.serials())
+    handling = replace(convoy.job.handling, port=port, taken=taken)
     job = replace(convoy.job, order=row.order, handling=handling)
     try:
         with show.showing():

@@ -21,6 +21,7 @@ class Symptom(StrEnum):
     CHIP_SILENT = "chip_silent"
     WRONG_CHIP = "wrong_chip"
     UNKNOWN_CHIP = "unknown_chip"
+    SAME_BOARD = "same_board"
     NO_PICO_DRIVE = "no_pico_drive"
     NO_IMAGE = "no_image"
     IMAGE_DAMAGED = "image_damaged"
@@ -103,6 +104,9 @@ TABLE: dict[Symptom, Diagnosis] = {
     )),
     Symptom.UNKNOWN_CHIP: Diagnosis(_S.CHIP, "{found} is no chip that City Neuron runs on", (
         "take an ESP32, ESP32-S3, ESP32-C3 or a Raspberry Pi Pico W",
+    )),
+    Symptom.SAME_BOARD: Diagnosis(_S.CHIP, "the board {serial} is another row's node already", (
+        "unplug it, plug in the next one, and run it again",
     )),
     Symptom.NO_PICO_DRIVE: Diagnosis(_S.CHIP, "no RPI-RP2 drive is mounted", (
         "hold BOOTSEL, plug the Pico W in, release; then run it again",

@@ -9,7 +9,7 @@ from enum import StrEnum
 from edge.field.status import NodeStatus
 from edge.field.watch import signal
 
-LITTLE_HEAP_BYTES = 16 * 1024
+LITTLE_HEAP_BYTES = 8 * 1024
 LITTLE_FLASH_BYTES = 128 * 1024
 CLOCK_OFF_MS = 5_000
 ACK_LATE_MS = 10 * 60_000

@@ -75,10 +75,10 @@ _NODE: tuple[tuple[str, str, Symptom], ...] = (
     ("clock", r"", Symptom.NO_TIME),
     ("broker", r"not yet valid|expired|BADCERT_(FUTURE|EXPIRED)|not valid (yet|any ?more)|validity",
      Symptom.TLS_DATE),
-    ("broker", r"getaddrinfo|name or service|no such host|unknown host|cannot resolve|gaierror|\(-2,|-202\b"
+    ("broker", r"addrinfo|name or service|no such host|unknown host|cannot resolve|gaierror|\(-2,|-202\b"
      r"|\bDNS\b|no address for", Symptom.DNS),
     ("broker", r"not authori[sz]ed|bad user|user ?name|refuses the (name|log)", Symptom.LOGIN_REFUSED),
-    ("broker", r"unknown ca|unknown_ca|NOT_TRUSTED|not correctly signed|CN_MISMATCH|verify failed|not by our",
+    ("broker", r"unknown ca|unknown_ca|NOT_TRUSTED|not correctly signed|CN_MISMATCH|verify.failed|not by our",
      Symptom.TLS_AUTHORITY),
     ("broker", r"alert.*(certificate|handshake|unknown|revoked|access)|certificate (revoked|refused)"
      r"|FATAL.?ALERT|bad certificate", Symptom.CERTIFICATE_REFUSED),

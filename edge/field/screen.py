@@ -153,7 +153,7 @@ def show_verdicts(console: Console, node: str, found: Sequence[Verdict]) -> None
     console.print()
     table = Table.grid(padding=(0, 1))
     table.add_column(width=1)
-    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, min_width=18)
     table.add_column(overflow="fold")
     for verdict in found:
         mark, style, words = _LEVELS[verdict.level]

@@ -15,6 +15,7 @@ from edge.broker import BrokerAddress
 from edge.field.diagnosis import Symptom, diagnose
 from edge.field.stages import Stage
 from edge.model.errors import CityError, IdentityError
+from edge.model.quality import Clock
 from edge.model.quantities import QUANTITIES
 from edge.model.units import UNITS
 from edge.protocol.command import decode_command, decode_reply
@@ -68,14 +69,14 @@ class Decoder:
         self._columns[node, birth.schema] = birth.columns
         trial = " on trial" if birth.trial else ""
         text = f"{birth.kind}, {birth.hardware}, firmware {birth.firmware}{trial}, boot {birth.boot}, "
-        return text + f"every {birth.period_s:g} s, clock {birth.clock.name.lower()}", {}
+        return text + f"every {birth.period_s:g} s{_clock(birth.clock)}", {}
 
     def _pack(self, node: str, payload: bytes) -> tuple[str, dict[str, float | None]]:
         pack = decode_pack(payload)
         columns = self._columns.get((node, pack.schema))
         last = pack.seq0 + len(pack.rows) - 1
         span = f"#{pack.seq0}" if last == pack.seq0 else f"#{pack.seq0}..{last}"
-        clock = "" if pack.clock.name == "SYNCED" else f", clock {pack.clock.name.lower()}"
+        clock = _clock(pack.clock)
         if columns is None:
             return f"{span}{clock}, {len(pack.rows)} rows (columns come with the next birth)", {}
         row = pack.rows[-1]
@@ -101,6 +102,10 @@ def words(values: dict[str, float | None]) -> str:
         else:
             said.append(f"{row.label_en} {value:.{row.decimals}f} {UNITS[row.unit].display}".strip())
     return "   ".join(said)
+
+
+def _clock(state: Clock) -> str:
+    return "" if state is Clock.SYNCED else f", clock {state.name.lower()}"
 
 
 def _ack(_node: str, payload: bytes) -> tuple[str, dict[str, float | None]]:
@@ -132,7 +137,7 @@ async def tap(
     ca_file: Path | None = None,
     ready: asyncio.Event | None = None,
 ) -> AsyncIterator[Tapped]:
-    """Yield the messages of one node or of all, from now on; births first, since they are retained.
+    """Yield the messages of one node or of all, from now on; births first: they are retained.
 
     Raises FieldError when the broker cannot be reached or refuses.
     """
@@ -142,7 +147,6 @@ async def tap(
         async with aiomqtt.Client(
             broker.host, broker.port, username=broker.username, password=broker.password, tls_context=context
         ) as client:
-            await client.subscribe(f"{ROOT}/{node or '+'}/{Leaf.BIRTH.value}", qos=0)
             await client.subscribe(f"{ROOT}/{node or '+'}/+", qos=0)
             if ready is not None:
                 ready.set()

@@ -12,6 +12,7 @@ from field_rig import CloudStandIn, Workplace, status
 from rich.console import Console
 
 from edge.field.board import Handling
+from edge.field.chips import Chip
 from edge.field.cloud import CloudApi
 from edge.field.convoy import Convoy, run_convoy
 from edge.field.diagnosis import Symptom, diagnose
@@ -48,8 +49,6 @@ async def test_every_row_becomes_a_node_and_a_second_run_does_nothing(
     boards = iter(("aa" * 6, "bb" * 6))
 
     async def identify() -> Any:
-        from edge.field.chips import Chip
-
         return Chip("esp32", next(boards))
 
     place.chip.identify = identify  # type: ignore[method-assign]
@@ -75,9 +74,20 @@ async def test_a_row_that_failed_is_told_kept_and_tried_again(
     assert [(row["key"], row["ok"]) for row in rows] == [("air-1", False), ("air-2", True)]
     again, out = convoy(place, url, tmp_path)
     place.console.statuses = [status(node="air-1")]
-    cloud.serials.clear()
+    place.chip.chip = Chip("esp32", "bb" * 6)
     assert await run_convoy(again) == 0
     assert "2 nodes: 1 done before, 1 to do" in out.getvalue()
+
+
+async def test_a_board_that_was_left_plugged_in_does_not_become_the_next_node(
+    place: Workplace, url: str, cloud: CloudStandIn, tmp_path: Path
+) -> None:
+    store(cloud)
+    place.console.statuses = [status(node="air-1")]
+    one, out = convoy(place, url, tmp_path)
+    assert await run_convoy(one) == 1
+    assert "air-2  chip: the board 24dcc3a1b2c4 is another row's node already" in out.getvalue()
+    assert set(cloud.serials.values()) == {"air-1"}
 
 
 async def test_what_would_fail_every_row_stops_at_the_first(place: Workplace, tmp_path: Path) -> None:

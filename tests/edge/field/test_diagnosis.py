@@ -125,6 +125,12 @@ def test_what_mpremote_says(said: list[str], symptom: Symptom) -> None:
         ("broker", "no TLS: The certificate is not correctly signed by the trusted CA", Symptom.TLS_AUTHORITY),
         (
             "broker",
+            "cannot reach b:8883: (-9984, 'MBEDTLS_ERR_X509_CERT_VERIFY_FAILED')",
+            Symptom.TLS_AUTHORITY,
+        ),
+        ("broker", "cannot reach broker.city:8883: [addrinfo error -2]", Symptom.DNS),
+        (
+            "broker",
             "no TLS: SSL - A fatal alert message was received from our peer",
             Symptom.CERTIFICATE_REFUSED,
         ),

@@ -55,7 +55,7 @@ def test_readings_that_nobody_acknowledges_are_bad() -> None:
 
 
 def test_room_battery_trial_and_losses_are_told() -> None:
-    assert about("memory", heap_free=9_000).level is Level.WATCH
+    assert about("memory", heap_free=6_000).level is Level.WATCH
     assert about("flash", flash_free=900_000).level is Level.GOOD
     assert about("battery", battery_mv=3_300).text == "3.30 V"
     assert "on trial" in about("firmware", trial="b").text

@@ -105,7 +105,7 @@ def test_messages_are_told_in_words_with_units() -> None:
     pack = encode_pack(Pack(1, 10_007, 41, 1_700_000_000_000, ClockState.SYNCED, [[0, 2143, None]]))
     assert decoder.read("cn/v1/stage-1/data", pack).text.startswith("#41, 1 rows (columns come")
     birth = decoder.read("cn/v1/stage-1/birth", encode_birth(BIRTH))
-    assert birth.text == "water_level, esp32, firmware 0.2.0, boot 10007, every 60 s, clock synced"
+    assert birth.text == "water_level, esp32, firmware 0.2.0, boot 10007, every 60 s"
     data = decoder.read("cn/v1/stage-1/data", pack)
     assert data.values == {"level_m": 2.143, "water_temperature_c": None} and "2.143 m" in data.text
     for leaf, payload, said in (
