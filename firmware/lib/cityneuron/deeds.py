@@ -7,9 +7,9 @@ import asyncio
 
 from micropython import const
 
-from cityneuron.commands import DONE, FAILED, LATER, fits
+from cityneuron.commands import DONE, LATER, fits
 from cityneuron.errors import NodeError
-from cityneuron.files import exists, remove
+from cityneuron.files import remove
 from cityneuron.seldom import borrow
 from cityneuron.slots import Restart
 
@@ -52,19 +52,8 @@ async def _reset(operations):
     operations.restart("settings and identity are forgotten")
 
 
-def update(operations, arguments):
-    """The next start fetches it."""
-    _updater(operations).ask(arguments)
-    operations.restart("to fetch an update")
-    return LATER
-
-
 def resume_update(operations):
     """Say how the update ended that came before this start, if one did."""
-    if not exists(operations.board.path("data/update.json")):
-        unbegun = {"error": "the node restarted before it was begun"}
-        operations.node.commands.finish("update", FAILED, unbegun)
-        return
     updater = _updater(operations)
     try:
         word = updater.outcome()

@@ -9,9 +9,9 @@ import sys
 
 from micropython import const
 
-from cityneuron.commands import Commands
+from cityneuron.commands import FAILED, LATER, Commands
 from cityneuron.console import LeaveToRepl, Lines
-from cityneuron.files import remove
+from cityneuron.files import exists, remove
 from cityneuron.health import Errors
 from cityneuron.seldom import borrow
 from cityneuron.slots import Restart
@@ -38,7 +38,8 @@ class Operations:
         for name in ("identify", "reboot", "reset"):
             self.actions[name] = self._deed(name)
         remote = dict(self.actions)
-        for name in ("update", "status", "settings"):
+        remote["update"] = self._update
+        for name in ("status", "settings"):
             remote[name] = self._deed(name)
         node.commands = Commands(remote, node.clock, board.path("data/commands"), log)
         node.commands.changed = node.conversation.wake
@@ -55,7 +56,7 @@ class Operations:
         """Work beside the node; ends by raising Restart or LeaveToRepl."""
         tasks = [asyncio.create_task(one) for one in (self._answer(), self._stand_a_minute())]
         try:
-            borrow("deeds").resume_update(self)
+            self._resume_update()
             await self._ending.wait()
             await asyncio.sleep_ms(self.grace_ms)
             await self.node.stop()
@@ -63,6 +64,12 @@ class Operations:
             for task in tasks:
                 task.cancel()
         raise self._end
+
+    def _update(self, arguments):
+        """The next start fetches it: here there may be no room for the code that does."""
+        self.slots.order(arguments)
+        self.restart("to fetch an update")
+        return LATER
 
     def _deed(self, name):
         return lambda arguments: getattr(borrow("deeds"), name)(self, arguments)
@@ -83,6 +90,14 @@ class Operations:
         self._went_well()
         if self.slots.on_trial:
             borrow("deeds").end_trial(self)
+
+    def _resume_update(self):
+        """Say how the update ended that came before this start, if one did."""
+        if exists(self.board.path("data/update.json")):
+            borrow("deeds").resume_update(self)
+        else:
+            unbegun = {"error": "the node restarted before it was begun"}
+            self.node.commands.finish("update", FAILED, unbegun)
 
     def _went_well(self):
         try:

@@ -23,8 +23,9 @@ from cityneuron.slots import Restart, Slots
 _PAUSE_S = const(30)  # long enough to press Ctrl-C and reach the REPL
 _PROVED_MS = const(60_000)
 _COLLECT_EVERY_BYTES = const(
-    8_192
+    4_096
 )  # else what stays comes to lie between what goes, and no room is in one piece
+_SELDOM = ("deeds", "brief", "arguments", "answers")
 
 
 def this_board():
@@ -76,6 +77,8 @@ def _run(board, slots, log):
     """Let the node and its operations work; what is in RAM goes to flash however that ends."""
     cityneuron.FIRMWARE = slots.version  # before the modules that tell it are imported
     gc.threshold(_COLLECT_EVERY_BYTES)
+    for name in _SELDOM:  # their names get their places in memory while it is in one piece
+        borrow(name)
     gc.collect()
     node = borrow("app").build(board, log)
     gc.collect()

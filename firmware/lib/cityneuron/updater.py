@@ -5,8 +5,8 @@
                           '-> it cannot be had, or must not be installed -> restart -> failed
 
 The fetch has a start of its own, without a node: a board has no room in memory for both, and does not sample
-meanwhile. What is asked stands in data/update.json, so that a power cut only delays it, and the last word is
-said by the node that starts after it.
+meanwhile. What is asked (slots.py) stands in data/update.json, so that a power cut only delays it, and the last
+word is said by the node that starts after it.
 """
 
 import asyncio
@@ -14,12 +14,11 @@ import json
 
 from micropython import const
 
-from cityneuron.commands import DONE, FAILED, Refused, explained
+from cityneuron.commands import DONE, FAILED, explained
 from cityneuron.errors import NodeError
 from cityneuron.files import read_object, remove, replace
 from cityneuron.seldom import borrow
 from cityneuron.slots import Restart
-from cityneuron.versions import is_newer
 
 _MOST_STARTS = const(10)  # of one fetch
 _AT_MOST_S = const(900)  # without sampling
@@ -35,25 +34,6 @@ class Updater:
         self._image = image
         self._log = log
         self._job = read_object(path("data/update.json"))
-
-    # By the node that is told to.
-
-    def ask(self, arguments):
-        """Take the command: the next start fetches. Raises Refused or OSError."""
-        slots = self._slots
-        if slots.idle is None:
-            raise Refused("this node runs from a folder of sources", "provision it; then it has slots")
-        if slots.on_trial:
-            raise Refused("version %s is on trial" % slots.version, "wait until it is confirmed")
-        if self._job:
-            raise Refused("an update is under way", "wait for its end")
-        version = arguments.get("version")
-        if version and not arguments.get("force") and not is_newer(version, slots.version):
-            raise Refused(
-                "version %s is not newer than %s" % (version, slots.version), "force it if you mean it"
-            )
-        job = {name: arguments.get(name) for name in ("url", "version", "force")}  # the rest is in the bundle
-        self._keep(job, stage="fetch", starts=0)
 
     # In a start of its own.
 
