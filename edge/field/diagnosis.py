@@ -207,6 +207,7 @@ TABLE: dict[Symptom, Diagnosis] = {
         "the certificate's name must be the node's id: run it again, which makes both anew",
     )),
     Symptom.BROKER_HANGS_UP: Diagnosis(_S.BROKER, "the broker hangs up on the node: {said}", (
+        "it may refuse the certificate: does it have the cloud's authority, and its list of revoked ones?",
         "look into the broker's log; two nodes with one id throw each other off",
         "a broker without TLS on this port? check --broker",
     )),
