@@ -51,8 +51,9 @@ def is_wire(stream):
 
 
 def look():
-    """Take what came unasked. Raises KeyboardInterrupt: nothing else comes so."""
-    _answers.readinto(_head)
+    """Take what came unasked: KeyboardInterrupt is raised, or SystemExit when the host is gone."""
+    if not _answers.readinto(_head):
+        raise SystemExit
     tell(TAKEN)
     raise KeyboardInterrupt
 
@@ -81,7 +82,8 @@ def ask(op, channel=0, payload=b""):
     interrupted = False
     while True:
         _poller.poll()
-        _answers.readinto(_head)
+        if not _answers.readinto(_head):
+            raise SystemExit
         answer = _answers.read(_head[1] | _head[2] << 8)
         if _head[0] == _number:
             break

@@ -6,11 +6,13 @@ import asyncio
 import atexit
 import os
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from edge.field.image import firmware_folder
@@ -33,6 +35,13 @@ def _end_all() -> None:
     for process in _living:
         with suppress(ProcessLookupError):
             process.send_signal(signal.SIGKILL)
+
+
+@cache
+def _dies_with_its_host() -> tuple[str, ...]:
+    """Return a prefix for commands that ends them when the host is killed: a busy program would live on."""
+    setpriv = shutil.which("setpriv")
+    return (setpriv, "--pdeathsig", "KILL", "--") if setpriv else ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,6 +120,7 @@ class BoardProcess:
         folder = firmware_folder() / "virtual"
         try:
             self._process = process = await asyncio.create_subprocess_exec(
+                *_dies_with_its_host(),
                 *self._command,
                 str(folder / "start.py"),
                 *(str(image), str(fuse), str(requests), str(answers), *arguments),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import servers
 from firmware.board import WITHIN_S, Echo, Registers, place
 
 from edge.field.image import read_image
@@ -63,6 +68,17 @@ async def boot(micropython: MicroPython, tmp_path: Path) -> AsyncIterator[Boot]:
     yield start
     for node in nodes:
         await node.stop()
+
+
+def boards_of(folder: Path) -> list[str]:
+    """Return the processes that run a board's image in a folder; one that has ended has no command line."""
+    image = f"{folder}/node.img".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if image in (process / "cmdline").read_bytes().split(b"\0"):
+                found.append(process.name)
+    return found
 
 
 async def said(node: VirtualNode, line: str) -> None:
@@ -299,6 +315,37 @@ async def test_a_broken_model_is_an_error_and_no_silent_sensor(boot: Boot) -> No
         await said(node, "never")
     with pytest.raises(ZeroDivisionError):
         await node.stop()
+
+
+HOST = """
+import asyncio, sys
+from pathlib import Path
+from firmware.board import place
+
+async def main():
+    node = place(Path(sys.argv[1]), "print('busy')\\nwhile True: pass", sys.argv[2])
+    await node.start()
+    await node.until(lambda: "busy" in node.lines)
+    print("busy", flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_board_does_not_outlive_a_host_that_is_killed(micropython: MicroPython, tmp_path: Path) -> None:
+    host = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", HOST, str(tmp_path), micropython.executable),
+        env={**os.environ, "PYTHONPATH": f"{servers.PROJECT}:{servers.PROJECT / 'tests'}"},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert host.stdout is not None and await host.stdout.readline() == b"busy\n"
+    assert len(boards_of(tmp_path)) == 1
+    host.kill()
+    await host.wait()
+    async with asyncio.timeout(WITHIN_S):
+        while boards_of(tmp_path):  # noqa: ASYNC110 - nobody tells when a process of another ends
+            await asyncio.sleep(0.01)
 
 
 async def test_what_cannot_run_says_so(boot: Boot, tmp_path: Path) -> None:
