@@ -5,7 +5,7 @@ import asyncio
 from cityneuron import fixed
 from cityneuron.errors import SensorError, SettingsError
 from cityneuron.sampler import Sampler
-from drivers import jsn_sr04t, noise, rain
+from drivers import decibels, jsn_sr04t, noise, rain
 from drivers.fitting import Fit
 from drivers.instrument import Instrument, instruments
 
@@ -312,9 +312,9 @@ def check_sines_roots_and_decibels_are_those_of_mathematics():
         assert abs(turned) < 90, (angle, turned)
     for number in (0, 1, 2, 3, 4, 8, 9, 15, 16, 2**31 - 1, 2**31, 10**18 - 1, 10**18):
         assert fixed.root(number) ** 2 <= number < (fixed.root(number) + 1) ** 2
-    assert [fixed.level(fixed.energy(tenths)) for tenths in range(1_400)] == list(range(1_400))
+    assert [decibels.level(decibels.energy(tenths)) for tenths in range(1_400)] == list(range(1_400))
     for tenths in range(300, 1_300, 7):
-        two = fixed.level(2 * fixed.energy(tenths))
+        two = decibels.level(2 * decibels.energy(tenths))
         assert two == tenths + 30, (tenths, two)
 
 
