@@ -12,7 +12,7 @@ from cityneuron.errors import NodeError, SettingsError
 from cityneuron.outputs import FULL, Pwm, Relay, ZeroToTen
 from cityneuron.schedule import checked
 
-OUTPUTS = {"pwm": Pwm, "0-10v": ZeroToTen, "relay": Relay}
+OUTPUTS: dict = {"pwm": Pwm, "0-10v": ZeroToTen, "relay": Relay}
 DEFAULT_TABLE = (("sunset", FULL), ("sunrise", 0))
 _PLACE = (("lat_udeg", 90_000_000), ("lon_udeg", 180_000_000), ("utc_offset_min", 840))
 
