@@ -167,8 +167,6 @@ _RANGES = {
 _TEXTS = {"url": r"http://[!-~]{3,249}", "digest": r"[0-9a-f]{64}", "version": r"[!-~]{1,32}"}
 _REQUIRED = {
     "set": ("period_ms",),
-    "lamp": ("level_pct",),
-    "schedule": ("table",),
     "update": ("url", "size", "digest", "version"),
 }
 

@@ -1,29 +1,20 @@
 """A driver as one node uses it: on its bus, with its options, warm before it is believed, its columns named."""
 
-from cityneuron.errors import SensorError, SettingsError
+import sys
 
-_ENTRY = ("driver", "bus", "name", "as", "datum_mm", "temperature_from", "power", "warm_up_ms")
+from cityneuron.errors import SensorError
+
 _WAKE_AGAIN_AFTER = 3  # failures in a row: the sensor may have lost its supply, and with it its mode
 
 
 def instruments(board, entries):
     """Return the Instruments of the list `sensors` of the settings, in its order. Raises SettingsError."""
-    made: list[Instrument] = []
-    for entry in entries:
-        try:
-            name, bus = entry["driver"], entry["bus"]
-        except (KeyError, TypeError):
-            raise SettingsError("a sensor lacks driver or bus", "see firmware/settings.sample.json")
-        try:
-            driver = getattr(__import__("drivers." + name), name)
-        except ImportError:
-            driver = None
-        if not hasattr(driver, "COLUMNS"):
-            raise SettingsError("no driver %r" % name, "see firmware/drivers")
-        power = board.bus(entry["power"]) if "power" in entry else None
-        clock = (board.ticks_ms, board.ticks_diff)
-        made.append(Instrument(driver, name, board.bus(bus), entry, made, clock, power))
-    return made
+    package = __import__("drivers.fitting")
+    try:
+        return package.fitting.fitted(board, entries, Instrument)
+    finally:
+        sys.modules.pop("drivers.fitting")
+        del package.fitting  # 2 KB that nobody needs again
 
 
 class Instrument:
@@ -34,15 +25,12 @@ class Instrument:
     one until it is warm. `clock`: ticks_ms, ticks_diff. `power`: a pin that switches the sensor's supply.
     """
 
-    def __init__(self, driver, name, bus, entry, others, clock, power=None):
-        self.name = entry.get("name", name)
-        self._driver = driver
-        self._options = _options(driver, name, entry)
-        self._bus = driver.attach(bus) if hasattr(driver, "attach") else bus
-        self._datum_mm = entry.get("datum_mm") if driver.COLUMNS[0][0] == "distance_m" else None
-        self._thermometer = _thermometer(driver, name, entry, others)
-        self.columns, self._kept = _columns(driver, name, entry)
-        self.warm_up_ms = entry.get("warm_up_ms", getattr(driver, "WARM_UP_MS", 0))
+    def __init__(self, fit, bus, clock, power=None):
+        self.name, self.columns = fit.name, fit.columns
+        self._driver, self._options, self._kept = fit.driver, fit.options, fit.kept
+        self._thermometer, self._datum_mm = fit.thermometer, fit.datum_mm
+        self.warm_up_ms = fit.warm_up_ms
+        self._bus = fit.driver.attach(bus) if hasattr(fit.driver, "attach") else bus
         self._power = power
         self._ticks_ms, self._ticks_diff = clock
         self._woken_ms = None
@@ -50,7 +38,6 @@ class Instrument:
         self._rests = False
         self._failures = 0
         self._centidegrees = None
-        self._nothing = (None,) * len(self.columns)
 
     async def wake(self):
         """Switch it on ahead of a reading, after which it may rest."""
@@ -62,7 +49,7 @@ class Instrument:
         """Return one integer or None a column, or raise SensorError."""
         try:
             if not await self._warm():
-                return self._nothing
+                return (None,) * len(self.columns)
             values = await self._measure()
         except OSError as error:  # a bus on which nobody answers
             self._failures += 1
@@ -121,54 +108,3 @@ class Instrument:
         for index, (quantity, decimals) in enumerate(self._driver.COLUMNS):
             if values[index] is not None and quantity.endswith("temperature_c"):
                 self._centidegrees = values[index] * 100 // 10**decimals
-
-
-def _options(driver, name, entry):
-    """Return the driver's options as the entry sets them; None for a driver without any."""
-    known = getattr(driver, "OPTIONS", {})
-    for key in entry:
-        if key not in known and key not in _ENTRY:
-            raise SettingsError("%s knows no %r" % (name, key), "see docs/hardware.md")
-    for key, default in known.items():
-        value = entry.get(key, default)
-        if value is None:
-            raise SettingsError("%s needs %s" % (name, key), "see docs/hardware.md")
-        if type(value) is not (int if default is None else type(default)):
-            raise SettingsError("%s of %s is %r" % (key, name, value), "see docs/hardware.md")
-    return {key: entry.get(key, default) for key, default in known.items()} or None
-
-
-def _columns(driver, name, entry):
-    """Return the columns under the names that the entry gives them, and which of the driver's these are."""
-    columns, kept, names = [], [], entry.get("as", {})
-    if type(names) is not dict:
-        raise SettingsError("`as` of %s is %r" % (name, names), 'write it like {"level_m": "level_up_m"}')
-    names = dict(names)
-    for index, (quantity, decimals) in enumerate(driver.COLUMNS):
-        if quantity == "distance_m":
-            if type(entry.get("datum_mm")) is not int:
-                raise SettingsError(
-                    "%s needs datum_mm" % name, "give the sensor's height over the gauge's zero in mm"
-                )
-            quantity = "level_m"
-        shown = names.pop(quantity, quantity)
-        if shown is not None:
-            columns.append((shown, decimals))
-            kept.append(index)
-    for unknown in names:
-        raise SettingsError("%s gives no %r to rename" % (name, unknown), "correct `as` in settings.json")
-    if not columns:
-        raise SettingsError("%s has no column left" % name, "correct `as` in settings.json")
-    return tuple(columns), kept
-
-
-def _thermometer(driver, name, entry, others):
-    wanted = entry.get("temperature_from")
-    if wanted is None:
-        return None
-    if not hasattr(driver, "compensated"):
-        raise SettingsError("%s needs no temperature" % name, "leave out temperature_from")
-    for other in others:
-        if other.name == wanted:
-            return other
-    raise SettingsError("no %r stands before %s" % (wanted, name), "list the thermometer first")

@@ -7,8 +7,8 @@ energies: LAeq of a period is that of the mean energy.
 import asyncio
 
 from cityneuron.errors import SensorError
-from cityneuron.fixed import energy, level
 from drivers.analog import microvolts
+from drivers.decibels import energy, level
 
 COLUMNS = (("noise_laeq_db", 1), ("noise_lamax_db", 1))
 _EVERY_MS = 125

@@ -11,8 +11,8 @@ _ARGUMENTS = {
     "settings": (),
     "status": (),
     "identify": (("seconds", int, 1, 3_600, False),),
-    "lamp": (("level_pct", int, 0, 100, True), ("minutes", int, 0, 10_080, False)),
-    "schedule": (("table", None, 0, 0, True),),
+    "lamp": (("level_pct", int, 0, 100, False), ("minutes", int, 0, 10_080, False)),
+    "schedule": (("table", None, 0, 0, False),),
     "reboot": (),
     "update": (
         ("url", str, 8, 256, True),

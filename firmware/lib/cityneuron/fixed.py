@@ -1,4 +1,4 @@
-"""Sines, angles, roots and decibels in integers: an ESP32's single floats would bend what they touch.
+"""Sines, angles and roots in integers: an ESP32's single floats would bend what they touch.
 
 Angles are in millionths of a degree (udeg), sines in parts of ONE. Errors stay below 30 udeg and 1e-7.
 """
@@ -16,7 +16,6 @@ _ARCTANGENTS = array(  # of 2^-i, in tenths of a udeg, so that their roundings d
     + (2_238_105, 1_119_057, 559_529, 279_765, 139_882, 69_941, 34_971, 17_485, 8_743, 4_371, 2_186)
     + (1_093, 546, 273, 137, 68, 34, 17),
 )
-_DECADE = const(100)  # tenths of a decibel in a factor of ten
 
 
 def sine(angle):
@@ -70,32 +69,3 @@ def root(number):
         if better >= guess:
             return guess
         guess = better
-
-
-def _energies():
-    table, energy = array("I", bytes(4 * _DECADE)), 10**15
-    for index in range(_DECADE):
-        table[index] = energy // 10**10
-        energy = energy * 1_023_292_992_280_754 // 10**15  # 0.1 dB
-    return table
-
-
-_ENERGIES = _energies()  # 100,000 to 977,237: one decade in steps of 0.1 dB
-
-
-def energy(tenths_db):
-    """Return the energy of a level >= 0, in parts of 1/100,000 of that of 0 dB: levels add and average so."""
-    return _ENERGIES[tenths_db % _DECADE] * 10 ** (tenths_db // _DECADE)
-
-
-def level(parts):
-    """Return the level, in 0.1 dB, whose energy comes nearest (0 for less than the energy of 0 dB)."""
-    decades = index = 0
-    while parts >= 10 * _ENERGIES[0]:
-        parts, decades = (parts + 5) // 10, decades + 1
-    while index < _DECADE and _ENERGIES[index] < parts:
-        index += 1
-    above = 10 * _ENERGIES[0] if index == _DECADE else _ENERGIES[index]
-    if index and above - parts > parts - _ENERGIES[index - 1]:
-        index -= 1
-    return decades * _DECADE + index

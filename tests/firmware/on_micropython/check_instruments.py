@@ -5,7 +5,8 @@ import asyncio
 from cityneuron import fixed
 from cityneuron.errors import SensorError, SettingsError
 from cityneuron.sampler import Sampler
-from drivers import jsn_sr04t, noise, rain
+from drivers import decibels, jsn_sr04t, noise, rain
+from drivers.fitting import Fit
 from drivers.instrument import Instrument, instruments
 
 
@@ -64,7 +65,7 @@ def run(coroutine):
 
 def made(driver, clock, entry=None, others=(), power=None):
     entry = entry or {}
-    return Instrument(driver, "laser", None, entry, others, (clock.ticks_ms, clock.ticks_diff), power)
+    return Instrument(Fit(driver, "laser", entry, others), None, clock_of(clock), power)
 
 
 def says(action, words):
@@ -141,9 +142,8 @@ def check_a_distance_follows_the_temperature_of_a_thermometer_before_it():
 def check_an_instrument_uses_its_thermometer_once_it_has_spoken():
     clock, air = Time(), Laser()
     thermometer = made(air, clock)
-    sonar = Instrument(
-        Sonar, "sonar", None, {"datum_mm": 5_000, "temperature_from": "laser"}, [thermometer], clock_of(clock)
-    )
+    fit = Fit(Sonar, "sonar", {"datum_mm": 5_000, "temperature_from": "laser"}, [thermometer])
+    sonar = Instrument(fit, None, clock_of(clock))
     assert sonar.columns == (("level_m", 3),)
     assert run(sonar.read()) == (3_000,)
     run(thermometer.read())
@@ -164,7 +164,7 @@ def check_two_sensors_of_a_kind_have_names_of_their_own():
     down["as"] = {"level_m": "level_down_m"}
     sampler = Sampler(instruments(Board(), [up, down]))
     assert sampler.columns == (("level_up_m", 3), ("level_down_m", 3))
-    sonar = Instrument(Sonar, "sonar", None, up, [], clock_of(Time()))
+    sonar = Instrument(Fit(Sonar, "sonar", up, []), None, clock_of(Time()))
     assert sonar.name == "up" and run(sonar.read()) == (3_000,)
 
 
@@ -312,9 +312,9 @@ def check_sines_roots_and_decibels_are_those_of_mathematics():
         assert abs(turned) < 90, (angle, turned)
     for number in (0, 1, 2, 3, 4, 8, 9, 15, 16, 2**31 - 1, 2**31, 10**18 - 1, 10**18):
         assert fixed.root(number) ** 2 <= number < (fixed.root(number) + 1) ** 2
-    assert [fixed.level(fixed.energy(tenths)) for tenths in range(1_400)] == list(range(1_400))
+    assert [decibels.level(decibels.energy(tenths)) for tenths in range(1_400)] == list(range(1_400))
     for tenths in range(300, 1_300, 7):
-        two = fixed.level(2 * fixed.energy(tenths))
+        two = decibels.level(2 * decibels.energy(tenths))
         assert two == tenths + 30, (tenths, two)
 
 

@@ -7,10 +7,11 @@ import asyncio
 import os
 import sys
 
-from cityneuron import sun
+from cityneuron import schedule, sun
 from cityneuron.clock import Clock
 from cityneuron.errors import NodeError, SettingsError
-from cityneuron.lamp import OUTPUTS, Lamp, Schedule, build
+from cityneuron.lamp import Lamp, build
+from cityneuron.lamp_setup import OUTPUTS, kept
 
 SHANGHAI = (31_295_000, 121_525_000, 480)
 TROMSO = (69_649_000, 18_956_000, 60)
@@ -47,7 +48,8 @@ def lamp_at(time_s, is_set=True, keep=False, place=SHANGHAI, output=None):
         except OSError:
             pass
     wall, output, said = Wall(time_s, is_set), output or Output(), []
-    return Lamp(output, wall.clock, place, FILE, said.append), wall, output, said
+    lamp = Lamp(output, wall.clock, place, FILE, said.append, kept(FILE, said.append))
+    return lamp, wall, output, said
 
 
 def settle(lamp):
@@ -95,15 +97,11 @@ def check_it_dims_in_steps():
 def check_a_fault_of_its_own_makes_it_burn_and_is_told_once():
     lamp, wall, _, said = lamp_at(MIDNIGHT_S + 12 * HOUR_S)
     assert settle(lamp) == 0
-
-    def broken(_time_s):
-        raise ValueError("no sun today")
-
-    lamp._schedule.level_at = broken
+    lamp._table, lamp._to_s = [["noon", 0]], 0
     for _ in range(4):
         wall.wait(6)
         assert settle(lamp) == 100
-    assert said == ["lamp: no sun today; it is lit"]
+    assert said == ["lamp: 'noon' is no time of a schedule; it is lit"]
 
 
 def check_it_stays_lit_when_its_task_ends():
@@ -126,10 +124,16 @@ def check_it_stays_lit_when_its_task_ends():
 
 def check_a_table_goes_by_sun_and_clock():
     table = [["sunset-10", 100], ["23:00", 50], ["05:00", 80], ["sunrise+15", 0]]
-    schedule = Schedule(table, *SHANGHAI)
+
+    def level_at(time_s):
+        level, until_s = schedule.level_at(table, SHANGHAI, time_s)
+        assert time_s < until_s <= time_s + HOUR_S
+        assert schedule.level_at(table, SHANGHAI, until_s - 1)[0] == level
+        return level
+
     day = sun.day_of(MIDNIGHT_S + 12 * HOUR_S, SHANGHAI[1])
     sunrise, sunset = sun.events(day, *SHANGHAI[:2])
-    assert [schedule.level_at(sunset + minutes * 60) for minutes in (-11, -10, 0)] == [0, 100, 100]
+    assert [level_at(sunset + minutes * 60) for minutes in (-11, -10, 0)] == [0, 100, 100]
     # on 20 June the sun rises before five: the entry that comes last in time holds, not the last in the table
     assert sunrise < MIDNIGHT_S + 5 * HOUR_S
     for time_s, level in (
@@ -141,20 +145,21 @@ def check_a_table_goes_by_sun_and_clock():
         (sunrise + 14 * 60, 80),
         (sunrise + 15 * 60, 0),
     ):
-        assert schedule.level_at(time_s) == level, (time_s, level)
+        assert level_at(time_s) == level, (time_s, level)
 
 
 def check_entries_of_one_moment_go_by_their_order():
-    assert Schedule([["12:00", 10], ["12:00", 20]], *SHANGHAI).level_at(MIDNIGHT_S + 12 * HOUR_S) == 20
-    assert Schedule([["0:30", 70]], *SHANGHAI).level_at(MIDNIGHT_S) == 70  # yesterday's
+    noon_s = MIDNIGHT_S + 12 * HOUR_S
+    assert schedule.level_at([["12:00", 10], ["12:00", 20]], SHANGHAI, noon_s)[0] == 20
+    assert schedule.level_at([["0:30", 70]], SHANGHAI, MIDNIGHT_S) == (70, MIDNIGHT_S + 1_800)  # yesterday's
 
 
 def check_polar_night_is_lit_and_polar_day_is_not():
-    schedule = Schedule([["sunset", 100], ["23:00", 40], ["sunrise", 0]], *TROMSO)
+    table = [["sunset", 100], ["23:00", 40], ["sunrise", 0]]
     midsummer, midwinter = 1_781_992_800, 1_797_807_600  # 20 June and 20 December 2026
     for hour in range(24):
-        assert schedule.level_at(midsummer + hour * HOUR_S) == 0, hour
-        assert schedule.level_at(midwinter + hour * HOUR_S) == 100, hour
+        assert schedule.level_at(table, TROMSO, midsummer + hour * HOUR_S)[0] == 0, hour
+        assert schedule.level_at(table, TROMSO, midwinter + hour * HOUR_S)[0] == 100, hour
 
 
 def check_a_command_dims_for_a_time_and_then_the_schedule_holds_again():
@@ -280,6 +285,7 @@ def check_it_is_built_from_settings_or_says_what_they_lack():
             return self
 
         def path(self, name):
+            assert name == "data/lamp.json"
             return FILE
 
         def duty_u16(self, duty):
