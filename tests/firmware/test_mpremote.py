@@ -87,7 +87,7 @@ async def test_a_folder_of_the_host_can_be_mounted_and_run_from(node: VirtualNod
     (tmp_path / "host" / "lent.py").write_text(f"WORD = {'lent' * 500!r}\n", encoding="utf-8")
 
     printed = await mpremote(node, "mount", tmp_path / "host", "exec", "import lent; print(len(lent.WORD))")
-    assert printed.splitlines()[-1] == "2000"
+    assert "2000" in printed.splitlines()
 
 
 async def test_soft_reset_and_reset_start_the_board_again(node: VirtualNode) -> None:
