@@ -84,8 +84,8 @@ class Intake:
         bad: list[Bad] = []
         checks, rows, seq0, head, t0_ms = self._checks, pack.rows, pack.seq0, self._head, pack.t0_ms
         self._touched.add(checks)
-        if pack.boot > checks.boot:
-            self._started(pack, first)
+        if pack.boot > checks.boot and end > first:
+            self._started(pack, first, now_ms)
         at, stop = first - seq0, end - seq0
         before: _Entry | None = None
         synced = pack.clock is Clock.SYNCED
@@ -118,12 +118,13 @@ class Intake:
             before = entry
         return lines, bad
 
-    def _started(self, pack: Pack, first: int) -> None:
+    def _started(self, pack: Pack, first: int, now_ms: int) -> None:
         """A new start of the node; where it was away before it, its sensors are cold."""
-        checks = self._checks
-        try:
-            t_ms = pack.t0_ms + pack.rows[first - pack.seq0][0]
-        except (TypeError, IndexError):
+        checks, row = self._checks, pack.rows[first - pack.seq0]
+        if row_fault(row, len(self._columns)):
+            return
+        t_ms = pack.t0_ms + row[0]
+        if t_ms > now_ms + TRUSTED_AHEAD_MS:
             return
         if checks.boot and t_ms - checks.t_ms > checks.profile.gap_ms:
             checks.started(t_ms)

@@ -164,6 +164,15 @@ def test_a_node_that_was_switched_off_warms_up_when_it_starts(minutes_away: int,
     assert fields(line).get("level_m_qc") == flag
 
 
+@pytest.mark.parametrize("row", [{}, {0: 1}, [], ["soon", 3000, 371], [10**15, 3000, 371], None])
+def test_a_start_whose_first_row_is_no_reading_is_noted_by_the_next_that_is_one(row: Any) -> None:
+    one = intake()
+    one.read(pack(minutes(3000, 3001)), 0, 2, NOW_MS)
+    lines, bad = one.read(pack([row, *minutes(3002, start=2)], boot=20_001), 0, 2, NOW_MS)
+    assert [each.seq for each in bad] == [0] and len(lines) == 1
+    assert "level_m_qc" not in fields(lines[0])
+
+
 def test_a_calibration_keeps_the_raw_value_beside_the_true_one() -> None:
     limits = load_limits(
         {"node": {"ys-07": {"level_m": {"calibration": [{"offset": 0.5, "gain": 2.0}]}}}}, "gateway.toml"
