@@ -21,6 +21,7 @@ from edge.model.errors import IdentityError
 from edge.model.node import Node, NodeId
 from edge.outbox import Counts
 from edge.protocol.topics import Leaf, parse_topic, topic
+from edge.tasks import end
 
 log = logging.getLogger(__name__)
 _mqtt_log = logging.getLogger(f"{__name__}.mqtt")
@@ -178,7 +179,7 @@ class Link:
                 speaker.connected(now_s)
             receiving = tasks.create_task(self._receive(client), name=f"receive {self._client_id}")
             await self._send(client)
-            receiving.cancel()
+            await end(receiving)
 
     def _client(self) -> aiomqtt.Client:
         own = len(self._speakers) == 1

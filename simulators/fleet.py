@@ -24,6 +24,7 @@ from edge.model.kinds import KINDS
 from edge.model.node import Node, NodeId
 from edge.outbox import Counts, OutboxConfig
 from edge.protocol.wire import Column
+from edge.tasks import end
 from simulators.city import City
 from simulators.physics import sense
 from simulators.physics.chance import unit
@@ -154,9 +155,7 @@ class Fleet:
         for link in self._links:
             link.stop()
         await asyncio.wait(self._running, timeout=GOODBYE_S)
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await end(*self._running)
 
     async def wait(self) -> None:
         """Return only when something in the fleet fails, by raising it."""

@@ -18,6 +18,7 @@ from edge.model.node import NodeId
 from edge.model.quality import Clock
 from edge.outbox import Counts, OutboxConfig
 from edge.protocol.wire import BOOT_STEP, Column
+from edge.tasks import end
 from simulators.rows import Fault, Reading, Recording, Survey, Tally, scaled
 
 HELD_ROWS = 8_000
@@ -106,9 +107,7 @@ class Replay:
             for link, _ in self._links:
                 link.stop()
             await asyncio.wait(running, timeout=2.0)
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await end(*running)
             self._account(began_s)
             if progress:
                 progress(self.result)
@@ -131,8 +130,7 @@ class Replay:
                     return
             task.result()
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end(task)
 
     async def _feed(self, progress: Progress | None) -> None:
         loop = asyncio.get_running_loop()

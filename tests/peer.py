@@ -19,6 +19,7 @@ from edge.protocol.wire import (
     encode_ack,
     row_fault,
 )
+from edge.tasks import end
 
 Key = tuple[str, int, int]
 
@@ -48,7 +49,6 @@ class Peer:
         self.connections = 0
         self._upto: dict[tuple[str, int], int] = {}
         self._changed = asyncio.Condition()
-        self._leaving = False
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Peer:
@@ -60,9 +60,7 @@ class Peer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._task is not None
-        self._leaving = True
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def until(self, condition: Callable[[], bool], timeout_s: float = 30) -> None:
         """Return when the condition holds."""
@@ -97,8 +95,6 @@ class Peer:
                     async for message in client.messages:
                         await self._take(client, str(message.topic), bytes(message.payload))
             except aiomqtt.MqttError:
-                if self._leaving:  # a client that is cancelled and cannot take leave says this instead
-                    return
                 await asyncio.sleep(0.05)
 
     async def _take(self, client: aiomqtt.Client, name: str, payload: bytes) -> None:

@@ -25,6 +25,7 @@ from servers import InfluxDB, Mosquitto
 from edge.link import hear_out
 from edge.model.errors import WireError
 from edge.protocol.wire import decode_pack
+from edge.tasks import end
 from simulators.faults import Fault, Scenario
 
 _quiet = logging.getLogger(f"{__name__}.mqtt")
@@ -285,9 +286,7 @@ async def running(
         try:
             yield laboratory
         finally:
-            for task in watching:
-                task.cancel()
-            results = await asyncio.gather(*watching, return_exceptions=True)
+            results = await end(*watching)
         for result in results:
             if isinstance(result, Exception):
                 raise result

@@ -21,6 +21,7 @@ from edge.field.image import Layout, build_image, slot_files
 from edge.protocol.command import Command, Reply, Status, decode_reply, encode_command
 from edge.protocol.topics import Leaf, topic
 from edge.protocol.wire import Birth
+from edge.tasks import end
 from simulators.virtual.node import VirtualNode
 
 if TYPE_CHECKING:
@@ -141,8 +142,7 @@ async def station(
         listening = asyncio.create_task(found.listen())
         await found.until_heard()
         yield found
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)
+        await end(listening)
     await board.stop()
 
 
