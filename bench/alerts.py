@@ -17,6 +17,7 @@ import subprocess
 import threading
 import time
 import urllib.request
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -39,6 +40,7 @@ CALM, GAS = (0.0, 18.0, 0.0, 3.7), (55.0, 18.0, 0.0, 3.7)
 EVENTS, EVENTS_PER_S = 300, 5.0
 QUICK = 50
 RATE = 1_000.0
+SETTLE_S = 2.0
 TOKEN = "a token of the bench"
 
 
@@ -116,14 +118,14 @@ def register(url: str, nodes: list[Node]) -> None:
 def happen(port: int, nodes: list[Node], per_s: float) -> dict[str, float]:
     """Let a reading of every store show gas, one after another; return when each was sensed."""
     sock = connect(port, "events")
-    birth = {
-        "kind": KIND.name, "firmware": "1", "hardware": "bench", "boot": BOOT, "schema": KIND.schema,
-        "columns": COLUMNS, "period_s": 60.0, "oldest": (BOOT, 0), "next_seq": 0, "clock": Clock.SYNCED,
-    }  # fmt: skip
+    birth = Birth(
+        node="", kind=KIND.name, firmware="1", hardware="bench", boot=BOOT, schema=KIND.schema, columns=COLUMNS,
+        period_s=60.0, oldest=(BOOT, 0), next_seq=0, clock=Clock.SYNCED,
+    )  # fmt: skip
     mid = 0
     for node in nodes:
         mid += 1
-        body = encode_birth(Birth(node=node.id, serial=f"sn-{node.id}", **birth))  # type: ignore[arg-type]
+        body = encode_birth(replace(birth, node=node.id, serial=f"sn-{node.id}"))
         sock.sendall(packet((topic(node.id, Leaf.BIRTH), body), mid, retain=True))
     began_ms = time.time_ns() // 1_000_000 - 60_000 * 3
     for seq in range(3):
@@ -131,7 +133,7 @@ def happen(port: int, nodes: list[Node], per_s: float) -> dict[str, float]:
             mid += 1
             sock.sendall(packet(_reading(node, seq, began_ms + seq * 60_000, CALM), mid))
     sock.recv(4 * mid, socket.MSG_WAITALL)
-    time.sleep(2.0)
+    time.sleep(SETTLE_S)  # what went before is behind the gateway
     sensed_s, begun = {}, time.monotonic()
     for number, node in enumerate(nodes):
         time.sleep(max(0.0, begun + number / per_s - time.monotonic()))

@@ -156,7 +156,7 @@ class Provisioner:
 
         def work(session: Session) -> Node:
             before = _known(session, ident)
-            label = {**before.to_dict()["label"], **changes.get("label", {})}  # type: ignore[dict-item]
+            label = {"en": before.label_en, "zh": before.label_zh, **changes.get("label", {})}
             place = {name: changes[name] for name in _PLACE if name in changes}
             node = Node.from_dict({**before.to_dict(), **place, "label": label})
             if merge_node(session, node):

@@ -34,6 +34,7 @@ from edge.field.stages import Stage
 from edge.field.status import NodeStatus, read_status
 
 _ANSWER_S = 5.0
+_LAST_ANSWER_S = 1.0
 
 
 def doctor(
@@ -100,7 +101,7 @@ def talk(node: Console) -> None:
                 break
             node.send(line.rstrip("\r\n"))
         if not failed and not sys.stdin.isatty():
-            time.sleep(1.0)  # what was piped in gets its answer
+            time.sleep(_LAST_ANSWER_S)  # what was piped in gets its answer
     except KeyboardInterrupt:
         pass  # the usual way to leave
     finally:

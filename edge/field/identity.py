@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
     load_pem_private_key,
 )
 from cryptography.x509.oid import NameOID
@@ -78,7 +77,7 @@ def join(node: str, key: ec.EllipticCurvePrivateKey, certificate_pem: str, ca_pe
         ca = x509.load_pem_x509_certificate(ca_pem.encode())
     except ValueError as error:
         raise diagnose(Symptom.CERTIFICATE_FOREIGN, said=f"no certificate: {error}") from None
-    if _public(certificate.public_key()) != _public(key.public_key()):
+    if certificate.public_key() != key.public_key():
         raise diagnose(Symptom.CERTIFICATE_FOREIGN, said="it is of another key")
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     if [each.value for each in names] != [node]:
@@ -97,7 +96,3 @@ def join(node: str, key: ec.EllipticCurvePrivateKey, certificate_pem: str, ca_pe
         certificate=certificate.public_bytes(Encoding.DER),
         ca=ca.public_bytes(Encoding.DER),
     )
-
-
-def _public(key: object) -> bytes:
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined, no-any-return]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,15 +33,6 @@ def chrony(tmp_path: Path) -> Iterator[Chrony]:
         server.kill()
 
 
-@pytest.fixture
-async def liar() -> AsyncIterator[SntpServer]:
-    """A time server that answers as the test says."""
-    server = SntpServer()
-    await server.start()
-    yield server
-    server.close()
-
-
 async def ask(micropython: MicroPython, *hosts: str) -> list[str]:
     """Let the firmware ask; the answers are given by this process meanwhile."""
     return await asyncio.to_thread(micropython.run, "ask_time.py", *hosts)
@@ -66,15 +57,15 @@ def test_what_answers_mean_and_how_the_pace_follows(micropython: MicroPython) ->
 
 
 async def test_a_server_that_is_away_or_silent_is_passed_over(
-    micropython: MicroPython, chrony: Chrony, liar: SntpServer
+    micropython: MicroPython, chrony: Chrony, time_server: SntpServer
 ) -> None:
-    liar.answers = lambda _question: []
+    time_server.answers = lambda _question: []
 
     (line,) = await ask(
-        micropython, f"127.0.0.1:{servers.free_port()}", liar.address, f"{chrony.host}:{chrony.port}"
+        micropython, f"127.0.0.1:{servers.free_port()}", time_server.address, f"{chrony.host}:{chrony.port}"
     )
 
-    assert is_right(line) and liar.asked == 1
+    assert is_right(line) and time_server.asked == 1
 
 
 @pytest.mark.parametrize(
@@ -90,35 +81,37 @@ async def test_a_server_that_is_away_or_silent_is_passed_over(
     ],
 )
 async def test_a_lie_is_not_believed_and_its_reason_told(
-    micropython: MicroPython, liar: SntpServer, lie: Callable[[bytes], bytes], reason: str
+    micropython: MicroPython, time_server: SntpServer, lie: Callable[[bytes], bytes], reason: str
 ) -> None:
-    liar.answers = lambda question: [lie(question)]
+    time_server.answers = lambda question: [lie(question)]
 
-    (line,) = await ask(micropython, liar.address)
+    (line,) = await ask(micropython, time_server.address)
 
     assert line.startswith("no time: ") and reason in line
 
 
-async def test_a_forged_answer_does_not_hide_the_true_one(micropython: MicroPython, liar: SntpServer) -> None:
-    liar.answers = lambda question: [answer(question, OF_2000 * 2, nonce=bytes(8)), answer(question)]
+async def test_a_forged_answer_does_not_hide_the_true_one(
+    micropython: MicroPython, time_server: SntpServer
+) -> None:
+    time_server.answers = lambda question: [answer(question, OF_2000 * 2, nonce=bytes(8)), answer(question)]
 
-    (line,) = await ask(micropython, liar.address)
+    (line,) = await ask(micropython, time_server.address)
 
     assert is_right(line)
 
 
 async def test_who_does_not_want_to_be_asked_is_not_asked_again(
-    micropython: MicroPython, liar: SntpServer
+    micropython: MicroPython, time_server: SntpServer
 ) -> None:
-    liar.answers = lambda question: [answer(question, stratum=0, code=b"RATE")]
+    time_server.answers = lambda question: [answer(question, stratum=0, code=b"RATE")]
 
-    first, second = await ask(micropython, "twice", liar.address)
+    first, second = await ask(micropython, "twice", time_server.address)
 
-    assert "RATE" in first and "does not want to be asked" in second and liar.asked == 1
+    assert "RATE" in first and "does not want to be asked" in second and time_server.asked == 1
 
 
 async def test_the_broker_is_not_called_before_the_time_is_known(
-    start_node: StartNode, peer: Peer, liar: SntpServer
+    start_node: StartNode, peer: Peer, time_server: SntpServer
 ) -> None:
     asked_before_birth: list[bool] = []
 
@@ -126,8 +119,8 @@ async def test_the_broker_is_not_called_before_the_time_is_known(
         asked_before_birth.append("stage-0020" not in peer.births)
         return [answer(question)]
 
-    liar.answers = first_not
-    node = await start_node("stage-0020", ntp_hosts=[liar.address])
+    time_server.answers = first_not
+    node = await start_node("stage-0020", ntp_hosts=[time_server.address])
     await node.until(lambda: node.acknowledged >= 5)
 
     assert asked_before_birth == [True]
@@ -137,10 +130,10 @@ async def test_the_broker_is_not_called_before_the_time_is_known(
 
 
 async def test_without_any_time_readings_wait_a_minute_and_the_reason_is_told(
-    start_node: StartNode, peer: Peer, liar: SntpServer
+    start_node: StartNode, peer: Peer, time_server: SntpServer
 ) -> None:
-    liar.answers = lambda question: [answer(question, OF_2000)]
-    node = await start_node("stage-0021", ntp_hosts=[liar.address])
+    time_server.answers = lambda question: [answer(question, OF_2000)]
+    node = await start_node("stage-0021", ntp_hosts=[time_server.address])
     await peer.until(lambda: "stage-0021" in peer.births)
     await node.until(lambda: node.held >= 20)
 

@@ -11,11 +11,10 @@ if TYPE_CHECKING:
     from conftest import MicroPython
 
 
-def type_lines(micropython: MicroPython, home: Path, text: str) -> list[str]:
-    """Type into the console of run_operations.py; return what it said."""
-    (home / "data").mkdir(exist_ok=True)
+def run(micropython: MicroPython, script: str, home: Path, text: str) -> str:
+    """Run a script of on_micropython/ whose flash is `home`, and type; return what it said."""
     done = subprocess.run(
-        micropython.command("run_operations.py"),
+        micropython.command(script),
         env=micropython.environment(CITYNEURON_HOME=str(home)),
         input=text,
         capture_output=True,
@@ -24,7 +23,13 @@ def type_lines(micropython: MicroPython, home: Path, text: str) -> list[str]:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.splitlines()
+    return done.stdout
+
+
+def type_lines(micropython: MicroPython, home: Path, text: str) -> list[str]:
+    """Type into the console of run_operations.py; return what it said."""
+    (home / "data").mkdir(exist_ok=True)
+    return run(micropython, "run_operations.py", home, text).splitlines()
 
 
 def test_status_as_json_is_one_line_with_all_that_is_known(micropython: MicroPython, tmp_path: Path) -> None:
@@ -84,17 +89,7 @@ def test_a_factory_reset_forgets_settings_and_identity_and_no_reading(
 
 def start(micropython: MicroPython, home: Path, text: str = "") -> str:
     """Start the firmware and type; return what it said."""
-    done = subprocess.run(
-        micropython.command("run_start.py"),
-        env=micropython.environment(CITYNEURON_HOME=str(home)),
-        input=text,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return run(micropython, "run_start.py", home, text)
 
 
 def fail(micropython: MicroPython, home: Path, times: int = 3) -> None:
