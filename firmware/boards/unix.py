@@ -10,7 +10,6 @@ import sys
 import time
 
 from cityneuron.errors import SettingsError
-from drivers.frames import crc8_maxim, crc16_modbus
 
 _TIDE_S = 44_714  # the M2 tide, which the city's rivers follow
 
@@ -146,6 +145,8 @@ class SimulatedMeter(_Uart):
             0,
         )
         frame = bytes((0xF8, 0x04, 20)) + b"".join(bytes((word >> 8, word & 0xFF)) for word in words)
+        from drivers.modbus import crc16_modbus
+
         crc = crc16_modbus(frame)
         return frame + bytes((crc & 0xFF, crc >> 8))
 
@@ -164,4 +165,6 @@ class SimulatedThermometer:
     def readinto(self, raw):
         sixteenths = 18 * 16 + random.getrandbits(4)
         raw[:8] = bytes((sixteenths & 0xFF, sixteenths >> 8, 0x4B, 0x46, 0x7F, 0xFF, 0x10, 0x10))
+        from drivers.ds18b20 import crc8_maxim
+
         raw[8] = crc8_maxim(raw[:8])

@@ -2,12 +2,15 @@
 
 import asyncio
 
+from micropython import const
+
 from cityneuron.errors import SensorError
-from drivers.frames import crc8_maxim
 
 COLUMNS = (("water_temperature_c", 2),)
-_SKIP_ROM, _CONVERT, _READ_SCRATCHPAD = 0xCC, 0x44, 0xBE
-_POWER_ON = 85 * 16  # the value before the first conversion: a sensor that lost its supply in between
+_SKIP_ROM = const(0xCC)
+_CONVERT = const(0x44)
+_READ_SCRATCHPAD = const(0xBE)
+_POWER_ON = const(85 * 16)  # the value before the first conversion: a sensor that lost its supply in between
 
 
 def decode(raw):
@@ -43,3 +46,13 @@ async def read(bus):
 def _reset(bus):
     if not bus.reset():
         raise SensorError("no DS18B20 on the bus", "check wiring and the 4.7 kΩ pull-up")
+
+
+def crc8_maxim(data):
+    """CRC-8/MAXIM of 1-Wire devices: polynomial 0x8C (reflected), start 0."""
+    crc = 0
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ 0x8C if crc & 1 else crc >> 1
+    return crc

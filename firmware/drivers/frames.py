@@ -1,10 +1,12 @@
-"""What serial drivers share: collecting bytes from a UART within a time, and checksums."""
+"""What serial drivers share: collecting bytes from a UART within a time."""
 
 import asyncio
 
+from micropython import const
+
 from cityneuron.errors import SensorError
 
-_POLL_MS = 5
+_POLL_MS = const(5)
 
 
 def drain(bus):
@@ -47,33 +49,3 @@ def median(echoes):
     """Return the middle of the echoes that came (None is one that did not), or None for fewer than three."""
     heard = sorted(echo for echo in echoes if echo is not None)
     return heard[len(heard) // 2] if len(heard) >= 3 else None
-
-
-def crc16_modbus(data):
-    """CRC-16/MODBUS: polynomial 0xA001 (reflected), start 0xFFFF, sent low byte first."""
-    crc = 0xFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ 0xA001 if crc & 1 else crc >> 1
-    return crc
-
-
-def crc8_maxim(data):
-    """CRC-8/MAXIM of 1-Wire devices: polynomial 0x8C (reflected), start 0."""
-    crc = 0
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ 0x8C if crc & 1 else crc >> 1
-    return crc
-
-
-def crc8_sensirion(data):
-    """CRC-8 of Sensirion's words: polynomial 0x31, start 0xFF; of 0xBE 0xEF it is 0x92."""
-    crc = 0xFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc << 1 ^ 0x31) & 0xFF if crc & 0x80 else crc << 1
-    return crc

@@ -2,9 +2,11 @@
 
 import sys
 
+from micropython import const
+
 from cityneuron.errors import SensorError
 
-_WAKE_AGAIN_AFTER = 3  # failures in a row: the sensor may have lost its supply, and with it its mode
+_WAKE_AGAIN_AFTER = const(3)  # failures in a row: the sensor may have lost its supply, and with it its mode
 
 
 def instruments(board, entries):

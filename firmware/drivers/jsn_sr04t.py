@@ -4,13 +4,17 @@ Command 0x55; answer 0xFF, distance high, distance low (mm), sum of the three mo
 with 340 m/s: give it a thermometer (`temperature_from`), or 20 K cost 3.5 % of the distance.
 """
 
+from micropython import const
+
 from cityneuron.errors import SensorError
-from cityneuron.fixed import root
+from cityneuron.root import root
 from drivers.frames import collect, drain, median
 
 COLUMNS = (("distance_m", 3),)
-_NEAREST_MM, _FARTHEST_MM = 200, 8_000  # blind zone and reach of the data sheet
-_ZERO_CK, _MODULE_CK = 27_315, 28_770  # 0 °C, and where sound has 340 m/s, in 0.01 K
+_NEAREST_MM = const(200)  # blind zone and reach of the data sheet
+_FARTHEST_MM = const(8_000)
+_ZERO_CK = const(27_315)  # 0 °C, and where sound has 340 m/s, in 0.01 K
+_MODULE_CK = const(28_770)
 
 
 def decode(raw):

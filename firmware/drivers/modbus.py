@@ -1,7 +1,7 @@
 """Modbus RTU as drivers need it: a question for registers, its answer checked. Modbus over serial line 1.02."""
 
 from cityneuron.errors import SensorError
-from drivers.frames import collect, crc16_modbus, drain
+from drivers.frames import collect, drain
 
 _EXCEPTIONS = {1: "illegal function", 2: "illegal register", 3: "illegal count", 4: "device failure", 6: "busy"}
 
@@ -37,3 +37,13 @@ async def ask(bus, question, timeout_ms=500):
     if head[1] & 0x80:
         return head
     return head + await collect(bus, 2 * (question[4] << 8 | question[5]), timeout_ms)
+
+
+def crc16_modbus(data):
+    """CRC-16/MODBUS: polynomial 0xA001 (reflected), start 0xFFFF, sent low byte first."""
+    crc = 0xFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ 0xA001 if crc & 1 else crc >> 1
+    return crc

@@ -7,7 +7,8 @@ import asyncio
 from struct import unpack_from
 
 from cityneuron.errors import SensorError
-from cityneuron.fixed import arctangent, root
+from cityneuron.fixed import arctangent
+from cityneuron.root import root
 
 COLUMNS = (("tilt_deg", 3),)
 OPTIONS = {"axis": "x", "zero_mdeg": 0, "address": 0x68}

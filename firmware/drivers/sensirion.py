@@ -3,7 +3,6 @@
 import asyncio
 
 from cityneuron.errors import SensorError
-from drivers.frames import crc8_sensirion
 
 
 def command(number, *arguments):
@@ -32,3 +31,13 @@ async def ask(bus, address, number, count, wait_ms=2):
     bus.writeto(address, command(number))
     await asyncio.sleep_ms(wait_ms)
     return bus.readfrom(address, 3 * count)
+
+
+def crc8_sensirion(data):
+    """CRC-8 of Sensirion's words: polynomial 0x31, start 0xFF; of 0xBE 0xEF it is 0x92."""
+    crc = 0xFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x31) & 0xFF if crc & 0x80 else crc << 1
+    return crc

@@ -133,7 +133,7 @@ def micropython(tmp_path_factory: pytest.TempPathFactory) -> MicroPython:
     )
     if fetch.returncode != 0:
         pytest.fail(fetch.stderr, pytrace=False)
-    compiled = tmp_path_factory.mktemp("firmware")
+    compiled = tmp_path_factory.mktemp("firmware") / "a"
     compile_firmware(compiled)
     return MicroPython(fetch.stdout.strip(), compiled)
 
@@ -259,7 +259,10 @@ async def start_node(
         (flash / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
         process = await asyncio.create_subprocess_exec(
             *micropython.command("run_node.py", *arguments),
-            env=micropython.environment(CITYNEURON_HOME=str(flash), CITYNEURON_SERIAL=serial),
+            env=micropython.environment(
+                CITYNEURON_HOME=str(flash), CITYNEURON_SERIAL=serial, MICROPYPATH="a/lib:a:.frozen"
+            ),
+            cwd=micropython.firmware.parent,  # a slot's short paths: they lie in the heap
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -29,8 +29,6 @@ FLASH_BYTES = 1 << 20
 WITHIN_S = 40.0
 PIN = pins("esp32")["pwm1"]
 LIT, DARK = 0, 65_535  # the wiring fails lit: a pin that does nothing leaves the lamp burning
-HEAP = "160wK"
-"""At 128 KB the table of names, which doubles when it is full, takes the 10 KB that a lamp's schedule needs."""
 SENSORS = [{"driver": "pzem004t", "bus": "uart1"}]
 
 
@@ -82,7 +80,7 @@ async def launch(micropython: MicroPython, clock: Chrony, tmp_path: Path) -> Asy
         }
         image = tmp_path / f"{NAME}.img"
         image.write_bytes(build_image(Layout(board="esp32", settings=settings), FLASH_BYTES))
-        nodes.append(VirtualNode(image, micropython.executable, sensors=wire(SENSORS), heap=HEAP))
+        nodes.append(VirtualNode(image, micropython.executable, sensors=wire(SENSORS)))
         await nodes[-1].start()
         return nodes[-1]
 

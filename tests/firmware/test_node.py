@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiomqtt
 import servers
 from peer import Peer
 
 from edge.boot import start_of
-from edge.protocol.topics import Leaf, topic
+from edge.protocol.command import Command, Status, decode_reply, encode_command
+from edge.protocol.topics import Leaf, parse_topic, topic
 from edge.protocol.wire import Ack, encode_ack
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 HEAP_BYTES = 128 * 1024
 LIVE_HEAP_BYTES = 96 * 1024
+LATER_MS = 4_000_000_000_000
 
 
 async def test_a_node_announces_itself_and_its_outbox_empties(start_node: StartNode, peer: Peer) -> None:
@@ -173,25 +175,38 @@ async def test_settings_that_cannot_work_are_named_with_a_remedy(start_node: Sta
     assert any("period_ms is often, not within" in line for line in node.lines), json.dumps(node.lines)
 
 
-async def test_a_node_with_a_certificate_is_let_in_and_fits_the_heap(
+async def test_a_node_with_a_certificate_obeys_and_fits_the_heap(
     start_node: StartNode, tls_mosquitto: TlsMosquitto, tmp_path: Path
 ) -> None:
     tls_mosquitto.issue("node", "stage-0008")
     (tmp_path / "stage-0008").mkdir()
     tls_mosquitto.der("node", tmp_path / "stage-0008")
+    orders: list[tuple[str, dict[str, Any]]] = [
+        ("status", {}), ("settings", {}), ("set", {"period_ms": 100}), ("sample", {}),
+        ("identify", {"seconds": 1}), ("lamp", {"level_pct": 5}), ("status", {}),
+    ]  # fmt: skip
 
     node = await start_node("stage-0008", broker_port=tls_mosquitto.port, broker_tls=True)
-    topics = set()
+    topics, words = set(), {}
     async with aiomqtt.Client(
         tls_mosquitto.host, tls_mosquitto.port, tls_params=tls_mosquitto.tls("node")
     ) as client:
         await client.subscribe("cn/v1/stage-0008/+", qos=1)
         async for message in client.messages:
-            topics.add(str(message.topic))
-            if topics >= {"cn/v1/stage-0008/birth", "cn/v1/stage-0008/data"}:
+            _, leaf = parse_topic(str(message.topic))
+            topics.add(leaf)
+            if leaf is Leaf.REPLY and isinstance(message.payload, bytes):
+                reply = decode_reply(message.payload)
+                words[reply.id] = reply.status
+            if {Leaf.BIRTH, Leaf.DATA} <= topics and len(words) < len(orders) and leaf is not Leaf.CMD:
+                order = Command(len(words) + 1, *orders[len(words)], LATER_MS)
+                await client.publish(topic("stage-0008", Leaf.CMD), encode_command(order), qos=1)
+            elif len(words) == len(orders):
                 break
 
-    print(f"heap with TLS, at its peak: {node.heap_bytes} of {HEAP_BYTES} bytes")
+    print(f"heap with TLS and commands, at its peak: {node.heap_bytes} of {HEAP_BYTES} bytes")
+    done = [words[ident] is Status.DONE for ident in sorted(words)]
+    assert done == [True, True, True, True, True, False, True]
     assert node.heap_bytes < LIVE_HEAP_BYTES
 
 

@@ -2,16 +2,18 @@
 
 import json
 
+from micropython import const
+
 from cityneuron.commands import LATER, is_coroutine
 from cityneuron.console import LeaveToRepl
 from cityneuron.errors import NodeError
 
-_HELP = """\
+_HELP = const("""\
 status [--json]  how the node is      sample    a reading now
 errors           the last errors      settings  without secrets
 identify [s]     blink                reboot    start anew
 reset yes        forget settings and identity; readings stay
-repl             stop the node, leave to the REPL (as Ctrl-C)"""
+repl             stop the node, leave to the REPL (as Ctrl-C)""")
 
 
 class Answers:

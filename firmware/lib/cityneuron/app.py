@@ -2,11 +2,10 @@
 
 import os
 
-from cityneuron.clock import Clock
+from cityneuron.clock import Clock, Servers
 from cityneuron.energy import Pace
 from cityneuron.marks import Marks
 from cityneuron.node import Node
-from cityneuron.ntp import Servers
 from cityneuron.outbox import Outbox
 from cityneuron.sampler import Sampler
 from cityneuron.segments import BLOCK_BYTES, Segments, record_bytes

@@ -26,8 +26,8 @@ _MOST_FILES = const(256)
 _MOST_SIGNATURES = const(4)
 _SIGNATURE_BYTES = const(384)
 _LONGEST_LINE = const(256)
-_FOLDERS = ("lib/cityneuron/", "drivers/", "boards/")
-_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-"
+_FOLDERS = const(("lib/cityneuron/", "drivers/", "boards/"))
+_LETTERS = const("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-")
 
 
 class BundleError(NodeError):

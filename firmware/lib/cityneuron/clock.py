@@ -2,6 +2,8 @@
 
 from micropython import const
 
+from cityneuron.seldom import borrow
+
 SYNCED, ESTIMATED, UNKNOWN = const(0), const(1), const(2)
 NAMES = ("synced", "estimated", "unknown")
 _TRUST_MS = const(86_400_000)  # a crystal of 50 ppm drifts 4 s a day; after that the time is an estimate
@@ -50,3 +52,18 @@ class Clock:
         self._base_ms += delta_ms
         self._synced_at_ms = self._uptime_ms
         return delta_ms
+
+
+class Servers:
+    """The time servers of a node, asked in order; what asks them (ntp.py) is in memory only meanwhile.
+
+    `clock` measures how long an answer took; no answer before `earliest_ms` is believed.
+    """
+
+    def __init__(self, hosts, clock, getrandbits, earliest_ms):
+        self.hosts, self.clock, self.getrandbits, self.earliest_ms = hosts, clock, getrandbits, earliest_ms
+        self.shunned_until_ms = [0] * len(hosts)
+
+    async def ask(self):
+        """Return the time, epoch ms. Raises ClockError with all reasons."""
+        return await borrow("ntp").ask(self)

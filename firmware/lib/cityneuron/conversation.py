@@ -11,10 +11,11 @@ import gc
 
 from micropython import const
 
-from cityneuron import FIRMWARE, pack
+from cityneuron import pack
 from cityneuron.clock import UNKNOWN
 from cityneuron.errors import ClockError, LinkDown, NodeError, PackError
 from cityneuron.link import Backoff, Link, client_id
+from cityneuron.seldom import borrow
 
 _SYNC_EVERY_MS = const(21_600_000)
 _SYNC_AGAIN_MS = const(600_000)  # while connected: looking a name up may take seconds
@@ -41,7 +42,7 @@ class Conversation:
         self._node = node
         self._settings, self._board, self._clock = node.settings, node.board, node.clock
         self._outbox, self._sampler = node.outbox, node.sampler
-        self._servers = servers
+        self.servers = servers
         row_bytes = 11 + 5 * len(self._sampler.columns)
         self._writer = pack.Writer(max(_BIRTH_BYTES, _HEAD_BYTES + self._settings.pack_rows * row_bytes))
         self._row = [None] * len(self._sampler.columns)
@@ -107,7 +108,7 @@ class Conversation:
             return
         self._sync_due_ms = self._clock.uptime_ms() + _SYNC_AGAIN_MS
         try:
-            epoch_ms = await self._servers.ask()
+            epoch_ms = await self.servers.ask()
         except ClockError as error:
             self._node.note("clock", error)
             return
@@ -163,24 +164,8 @@ class Conversation:
         self._wake.set()  # the sender must not sleep on a dead link
 
     async def _publish_birth(self, link):
-        outbox, settings = self._outbox, self._settings
-        self._told_oldest, outbox.asked_for_gone = outbox.oldest, False
-        birth = {
-            "node": settings.node,
-            "kind": settings.kind,
-            "fw": FIRMWARE,
-            "hw": self._board.NAME,
-            "boot": outbox.boot,
-            "schema": self._sampler.schema,
-            "cols": self._sampler.columns,
-            "period_ms": settings.period_ms,
-            "oldest": self._told_oldest,
-            "next": outbox.next_seq,
-            "clock": self._clock.state,
-            "sn": self._board.serial(),
-            "trial": bool(self._node.trial),
-        }
-        pack.write_birth(self._writer, birth)
+        self._told_oldest, self._outbox.asked_for_gone = self._outbox.oldest, False
+        borrow("birth").write(self._writer, self._node, self._told_oldest)
         await link.publish(self._topic("birth"), self._writer.payload(), retain=True)
 
     async def _speak(self, link):

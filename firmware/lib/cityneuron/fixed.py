@@ -1,4 +1,4 @@
-"""Sines, angles and roots in integers: an ESP32's single floats would bend what they touch.
+"""Sines and angles in integers: an ESP32's single floats would bend what they touch.
 
 Angles are in millionths of a degree (udeg), sines in parts of ONE. Errors stay below 30 udeg and 1e-7.
 """
@@ -55,17 +55,3 @@ def arctangent(y, x):
             x, y = x - (y >> shift), y + (x >> shift)
             angle -= _ARCTANGENTS[shift]
     return (angle + 5) // 10
-
-
-def root(number):
-    """Return the integer part of the square root of a number >= 0 (Newton)."""
-    if number < 2:
-        return number
-    guess = 1 << 16
-    while guess * guess < number:
-        guess <<= 1
-    while True:
-        better = (guess + number // guess) >> 1
-        if better >= guess:
-            return guess
-        guess = better

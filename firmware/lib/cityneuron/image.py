@@ -4,9 +4,11 @@ Thin: `partition` is the class esp32.Partition, given by the board. The bootload
 image that was not confirmed.
 """
 
+from micropython import const
+
 from cityneuron.errors import NodeError
 
-_BLOCK_BYTES = 4096
+_BLOCK_BYTES = const(4096)
 
 
 class Image:

@@ -37,16 +37,16 @@ class Lamp:
     warm_up_ms = 0
 
     def __init__(self, output, clock, place, path, log, kept, step_pct=2, step_ms=100):
-        self._output, self._clock, self._place, self._path, self._log = output, clock, place, path, log
+        self.output, self._clock, self._place, self.path, self._log = output, clock, place, path, log
         self._step_pct, self._step_ms = step_pct, step_ms
         self.level_pct = self._wanted = FULL
         output.set(FULL)
-        self._table, self._told, self._until_ms = kept["table"], kept["told"], kept["until_ms"]
+        self.table, self._told, self._until_ms = kept["table"], kept["told"], kept["until_ms"]
         self._is_told_now = False
         self._looked_ms = None
         self._last_fault = ""
         self._scheduled = FULL
-        self._from_s = self._to_s = 0  # while the schedule's last answer holds
+        self._from_s = self.to_s = 0  # while the schedule's last answer holds
 
     @property
     def actions(self):
@@ -69,10 +69,10 @@ class Lamp:
     def schedule(self, args):
         """Take another table, or just say which one holds."""
         if "table" in args:
-            self._table = _schedule().checked(args["table"])
+            self.table = _schedule().checked(args["table"])
             self._keep()
-            self._looked_ms, self._to_s = None, 0
-        return {"table": self._table}
+            self._looked_ms, self.to_s = None, 0
+        return {"table": self.table}
 
     def target_pct(self):
         """Return the level that is wanted now."""
@@ -86,8 +86,8 @@ class Lamp:
         if not is_dated:
             return FULL
         now_s = now_ms // 1000
-        if not self._from_s <= now_s < self._to_s:
-            self._scheduled, self._to_s = _schedule().level_at(self._table, self._place, now_s)
+        if not self._from_s <= now_s < self.to_s:
+            self._scheduled, self.to_s = _schedule().level_at(self.table, self._place, now_s)
             self._from_s = now_s
         return self._scheduled
 
@@ -107,7 +107,7 @@ class Lamp:
         if self.level_pct != self._wanted:
             most = self._step_pct
             self.level_pct += min(max(self._wanted - self.level_pct, -most), most)
-            self._output.set(self.level_pct)
+            self.output.set(self.level_pct)
 
     async def run(self):
         """Work until cancelled; leave the lamp lit."""
@@ -117,7 +117,7 @@ class Lamp:
                 await asyncio.sleep_ms(self._step_ms)
         finally:
             self.level_pct = FULL
-            self._output.set(FULL)
+            self.output.set(FULL)
 
     async def wake(self):
         """As every sensor; it needs none."""
@@ -127,11 +127,11 @@ class Lamp:
         return (1 if self.level_pct else 0, self.level_pct)
 
     def _keep(self):
-        kept = {"table": self._table, "told": self._told, "until_ms": self._until_ms}
+        kept = {"table": self.table, "told": self._told, "until_ms": self._until_ms}
         try:
-            with open(self._path + ".new", "w") as file:
+            with open(self.path + ".new", "w") as file:
                 json.dump(kept, file)
-            os.rename(self._path + ".new", self._path)
+            os.rename(self.path + ".new", self.path)
         except OSError as error:  # it holds until the next start, which is better than not at all
             self._log("lamp: what was told could not be kept: %s" % error)
 

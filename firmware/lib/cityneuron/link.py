@@ -12,15 +12,13 @@ from micropython import const
 
 from cityneuron.errors import LinkDown
 
-_CONNACK, _PUBLISH, _PUBACK, _SUBACK, _PINGRESP = (
-    const(0x20),
-    const(0x30),
-    const(0x40),
-    const(0x90),
-    const(0xD0),
-)
-_PINGREQ = b"\xc0\x00"
-_DISCONNECT = b"\xe0\x00"
+_CONNACK = const(0x20)
+_PUBLISH = const(0x30)
+_PUBACK = const(0x40)
+_SUBACK = const(0x90)
+_PINGRESP = const(0xD0)
+_PINGREQ = const(b"\xc0\x00")
+_DISCONNECT = const(b"\xe0\x00")
 _REFUSALS = {
     1: ("the broker speaks no MQTT 3.1.1", "use another broker"),
     2: ("the broker refuses this client id", "is the node's id right?"),

@@ -10,10 +10,9 @@ import asyncio
 
 from micropython import const
 
-from cityneuron import status
 from cityneuron.clock import UNKNOWN
 from cityneuron.conversation import Conversation
-from cityneuron.errors import NodeError, Troubles
+from cityneuron.errors import NodeError
 from cityneuron.files import replace
 from cityneuron.seldom import borrow
 
@@ -44,7 +43,7 @@ class Node:
         self.outbox = outbox
         self.pace = pace
         self.log = log
-        self.errors = Troubles()
+        self.errors = None
         self.commands = None
         self.actions = {
             "sample": self.sample_now,
@@ -126,7 +125,7 @@ class Node:
 
     def status(self):
         """Return what `doctor` shows."""
-        return status.of(self)
+        return borrow("status").of(self)
 
     def note(self, stage, error):
         """Tell and keep what went wrong, a NodeError."""

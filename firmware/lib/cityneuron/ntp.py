@@ -17,9 +17,9 @@ PACKET_BYTES = const(48)
 _CLIENT = const(0x23)  # version 4, mode 3
 _SERVER_MODE = const(4)
 _UNSYNCHRONISED = const(3)  # leap indicator 3: the server's own clock is not set
-_UNIX_S = 2_208_988_800  # from 1900, where NTP counts from, to 1970
-_ERA_S = 1 << 32
-_CREDIBLE_MS = 20 * 365 * 86_400_000  # after the build: later is a wrong clock, not an old node
+_UNIX_S = const(2_208_988_800)  # from 1900, where NTP counts from, to 1970
+_ERA_S = const(1 << 32)
+_CREDIBLE_MS = const(20 * 365 * 86_400_000)  # after the build: later is a wrong clock, not an old node
 _TIMEOUT_MS = const(2_000)
 _POLL_MS = const(5)
 _SHUN_MS = {b"RATE": 900_000}  # who asks too often comes back in a quarter of an hour
@@ -71,72 +71,63 @@ def read(answer, nonce, waited_ms, earliest_ms):
     return epoch_ms
 
 
-class Servers:
-    """The time servers of a node, asked in order. `clock` measures how long an answer took."""
-
-    def __init__(self, hosts, clock, getrandbits, earliest_ms):
-        self._hosts = [split(host) for host in hosts]
-        self._shunned_until_ms = [0] * len(self._hosts)
-        self._clock = clock
-        self._getrandbits = getrandbits
-        self._earliest_ms = earliest_ms
-
-    async def ask(self):
-        """Return the time of the first server that gives one, epoch ms. Raises ClockError with all reasons."""
-        reasons = []
-        for index, (host, port) in enumerate(self._hosts):
-            if self._clock.uptime_ms() < self._shunned_until_ms[index]:
-                reasons.append("%s does not want to be asked" % host)
-                continue
-            try:
-                return await self._ask(index, host, port)
-            except OSError as error:
-                reasons.append("%s: %s" % (host, error))
-            except ClockError as error:
-                reasons.append("%s: %s" % (host, error.message))
-        raise ClockError(
-            "no time: " + "; ".join(reasons), "does the gateway answer SNTP? is UDP to port 123 let through?"
-        )
-
-    async def _ask(self, index, host, port):
-        question = bytearray(PACKET_BYTES)
-        question[0] = _CLIENT
-        for at in range(40, 48):
-            question[at] = self._getrandbits(8)
-        nonce = bytes(question[40:48])
-        client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+async def ask(servers):
+    """Return the time of the first of the Servers that gives one, epoch ms. Raises ClockError: all reasons."""
+    reasons = []
+    for index, host in enumerate(servers.hosts):
+        if servers.clock.uptime_ms() < servers.shunned_until_ms[index]:
+            reasons.append("%s does not want to be asked" % host)
+            continue
         try:
-            client.setblocking(False)
-            client.connect(socket.getaddrinfo(host, port, 0, socket.SOCK_DGRAM)[0][-1])
-            started_ms = self._clock.uptime_ms()
-            client.send(question)
-            return await self._answer(index, client, nonce, started_ms)
-        finally:
-            client.close()
+            return await _ask(servers, index)
+        except OSError as error:
+            reasons.append("%s: %s" % (host, error))
+        except ClockError as error:
+            reasons.append("%s: %s" % (host, error.message))
+    raise ClockError(
+        "no time: " + "; ".join(reasons), "does the gateway answer SNTP? is UDP to port 123 let through?"
+    )
 
-    async def _answer(self, index, client, nonce, started_ms):
-        """Take the first answer to our question; what is none to us is passed over until the time is up."""
-        reason = "no answer"
-        while True:
-            waited_ms = self._clock.uptime_ms() - started_ms
+
+async def _ask(servers, index):
+    name, port = split(servers.hosts[index])
+    question = bytearray(PACKET_BYTES)
+    question[0] = _CLIENT
+    for at in range(40, 48):
+        question[at] = servers.getrandbits(8)
+    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        client.setblocking(False)
+        client.connect(socket.getaddrinfo(name, port, 0, socket.SOCK_DGRAM)[0][-1])
+        client.send(question)
+        return await _answer(servers, index, client, bytes(question[40:48]))
+    finally:
+        client.close()
+
+
+async def _answer(servers, index, client, nonce):
+    """Take the first answer to our question; what is none to us is passed over until the time is up."""
+    reason, clock = "no answer", servers.clock
+    started_ms = clock.uptime_ms()
+    while True:
+        waited_ms = clock.uptime_ms() - started_ms
+        try:
+            answer = client.recv(2 * PACKET_BYTES)
+        except OSError as error:
+            if error.errno != 11:  # EAGAIN: nothing yet
+                raise
+            answer = None
+        if answer:
+            code = kiss(answer)
+            if code is not None and bytes(answer[24:32]) == nonce:
+                servers.shunned_until_ms[index] = clock.uptime_ms() + _SHUN_MS.get(code, _SHUN_OTHERS_MS)
             try:
-                answer = client.recv(2 * PACKET_BYTES)
-            except OSError as error:
-                if error.errno != 11:  # EAGAIN: nothing yet
+                return read(answer, nonce, waited_ms, servers.earliest_ms)
+            except ClockError as error:
+                if bytes(answer[24:32]) == nonce:
                     raise
-                answer = None
-            if answer:
-                code = kiss(answer)
-                if code is not None and bytes(answer[24:32]) == nonce:
-                    shun_ms = _SHUN_MS.get(code, _SHUN_OTHERS_MS)
-                    self._shunned_until_ms[index] = self._clock.uptime_ms() + shun_ms
-                try:
-                    return read(answer, nonce, waited_ms, self._earliest_ms)
-                except ClockError as error:
-                    if bytes(answer[24:32]) == nonce:
-                        raise
-                    reason = error.message
-            elif waited_ms >= _TIMEOUT_MS:
-                raise ClockError(reason)
-            else:
-                await asyncio.sleep_ms(_POLL_MS)
+                reason = error.message
+        elif waited_ms >= _TIMEOUT_MS:
+            raise ClockError(reason)
+        else:
+            await asyncio.sleep_ms(_POLL_MS)

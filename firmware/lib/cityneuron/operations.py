@@ -1,7 +1,7 @@
 """What people do to a running node, from afar and over USB: commands, updates, the console, the factory reset.
 
 One object joins them to a node; the node itself knows nothing of slots and consoles. What is done stands in
-deeds.py, which is in memory only meanwhile.
+deeds.py and turns.py, which are in memory only meanwhile.
 """
 
 import asyncio
@@ -89,12 +89,12 @@ class Operations:
         """A reading of this start is on the gateway's disk: what is on trial stays, and a birth says so."""
         self._went_well()
         if self.slots.on_trial:
-            borrow("deeds").end_trial(self)
+            borrow("turns").end_trial(self)
 
     def _resume_update(self):
         """Say how the update ended that came before this start, if one did."""
         if exists(self.board.path("data/update.json")):
-            borrow("deeds").resume_update(self)
+            borrow("turns").resume_update(self)
         else:
             unbegun = {"error": "the node restarted before it was begun"}
             self.node.commands.finish("update", FAILED, unbegun)

@@ -19,8 +19,8 @@ from cityneuron.ring import Ring, row_from
 
 _MOST_RANGES = const(16)
 _NO_SPACE = const(28)  # ENOSPC
-_LARGEST_SEQ = 0xFFFFFFFF
-_BEYOND_ALL = 1 << 33
+_LARGEST_SEQ = const(0xFFFFFFFF)
+_BEYOND_ALL = const(1 << 33)
 
 
 class Run:
@@ -47,9 +47,9 @@ class Outbox:
         self.columns = columns
         self.schema = schema
         self.capacity_rows = capacity_rows
-        self._segments = segments
-        self._marks = marks or Marks()
-        self._ring = Ring(columns, capacity_rows)  # it counts values that do not fit
+        self.segments = segments
+        self.marks = marks or Marks()
+        self.ring = Ring(columns, capacity_rows)  # it counts values that do not fit
         self._run = Run()
         self._again = []  # [boot, first, end]
         self._floor = (0, 0)  # before it nothing is told to be here
@@ -68,10 +68,10 @@ class Outbox:
     def oldest(self):
         """(boot, seq) of the oldest reading that can still be sent, or of the next one when there is none."""
         found = self.boot, self._in_ram_from
-        if self._segments is not None:
-            for number in range(self._segments.first, self._segments.end):
-                if self._segments.rows(number):
-                    found = self._segments.boot(number), self._segments.seq0(number)
+        if self.segments is not None:
+            for number in range(self.segments.first, self.segments.end):
+                if self.segments.rows(number):
+                    found = self.segments.boot(number), self.segments.seq0(number)
                     break
         return max(found, self._floor)
 
@@ -96,7 +96,7 @@ class Outbox:
         """Readings that were sent and are not acknowledged."""
         count = max(0, self.sent - max(self.acked, self._own_from(self.acked)))
         for number in self._older():
-            count += self._segments.sent(number) - self._segments.acked(number)
+            count += self.segments.sent(number) - self.segments.acked(number)
         return count
 
     def append(self, t_ms, clock, values):
@@ -107,10 +107,10 @@ class Outbox:
                 self.dropped += 1
                 self.held -= 1
             self._in_ram_from = seq - self.capacity_rows + 1
-        self._ring.put(seq, t_ms, clock, values)
+        self.ring.put(seq, t_ms, clock, values)
         self.next_seq += 1
         self.held += 1
-        if self._segments is not None and 2 * self.unwritten > self.capacity_rows:
+        if self.segments is not None and 2 * self.unwritten > self.capacity_rows:
             try:
                 self.write()
             except OSError:
@@ -119,13 +119,13 @@ class Outbox:
 
     def write(self):
         """Bring to flash what is only in RAM, and what was acknowledged. Raises OSError."""
-        if self._segments is None or self._writing:
+        if self.segments is None or self._writing:
             return
         self._writing = True  # a warning of the supply may come in the middle of it
         try:
             while self._in_ram_from < self.next_seq:
                 self._write_some()
-            self._marks.keep_position(*self._position())
+            self.marks.keep_position(*self._position())
         finally:
             self._writing = False
 
@@ -146,16 +146,16 @@ class Outbox:
         self._fresh_from = self.next_seq
         self._again.clear()
         for number in self._older():
-            self._segments.set_sent(number, self._segments.acked(number))
+            self.segments.set_sent(number, self.segments.acked(number))
 
     def redate(self, delta_ms):
         """The clock was set for the first time: readings taken before are dated by it, unless they were told.
 
         Raises OSError; it holds for this run all the same.
         """
-        self._marks.forget_before(self.oldest[0])
+        self.marks.forget_before(self.oldest[0])
         if self.told < self.next_seq:
-            self._marks.add_date(self.boot, self.told, delta_ms)
+            self.marks.add_date(self.boot, self.told, delta_ms)
 
     def next_run(self, most_rows, window_rows):
         """Return the next Run to send, or None: what was asked for again, then what was not sent.
@@ -169,16 +169,16 @@ class Outbox:
             if first >= end:
                 self._again.pop(0)
                 continue
-            run = self._taken(boot, first, min(end, first + most_rows), True, True)
+            run = self.taken(boot, first, min(end, first + most_rows), True, True)
             if run is not None:
                 return run
         room = min(most_rows, window_rows - self.under_way)
         if room <= 0:
             return None
         for number in self._older():
-            while self._segments.sent(number) < self._segments.rows(number):
-                first = self._segments.seq0(number) + self._segments.sent(number)
-                run = self._taken(self._segments.boot(number), first, first + room, True, False)
+            while self.segments.sent(number) < self.segments.rows(number):
+                first = self.segments.seq0(number) + self.segments.sent(number)
+                run = self.taken(self.segments.boot(number), first, first + room, True, False)
                 if run is not None:
                     return run
         return self._next_own(room)
@@ -187,11 +187,11 @@ class Outbox:
         """Fill the list `row` with the values of a reading of this boot, or of the run; return its time."""
         run, boot = self._run, self.boot
         if run.segment is None:
-            t_ms, clock = row_from(self._ring.layout, self._ring.buffer, self._ring.at(seq), row)
+            t_ms, clock = row_from(self.ring.layout, self.ring.buffer, self.ring.at(seq), row)
         else:
             boot, at = run.boot, (seq - run.seq0) * flash.record_bytes(run.columns)
-            t_ms, clock = row_from(flash.layout(run.columns), self._segments.page, at, row)
-        return t_ms if clock != UNKNOWN else t_ms + self._marks.delta_ms(boot, seq)
+            t_ms, clock = row_from(flash.layout(run.columns), self.segments.page, at, row)
+        return t_ms if clock != UNKNOWN else t_ms + self.marks.delta_ms(boot, seq)
 
     def mark_sent(self, run):
         """Note that the broker has a run (which proves nothing yet: only acknowledge() does)."""
@@ -211,7 +211,7 @@ class Outbox:
 
     def _older(self):
         """Return the numbers of the segments of earlier boots that may hold what is not acknowledged."""
-        kept = self._segments
+        kept = self.segments
         if kept is None:
             return range(0)
         at = max(self._unsettled, kept.first)
@@ -224,10 +224,10 @@ class Outbox:
 
     def _take_over(self):
         """Count what earlier boots left, as far as the marks tell what of it was acknowledged."""
-        kept = self._segments
+        kept = self.segments
         if kept is None:
             return
-        boot, upto = self._marks.position
+        boot, upto = self.marks.position
         if boot == self.boot:
             self.acked = self.sent = min(upto, self.next_seq)
         for number in range(kept.first, kept.end):
@@ -240,16 +240,16 @@ class Outbox:
 
     def _own_from(self, seq):
         """Return the first number at or after `seq` whose reading of this boot is still here."""
-        if seq < self._in_ram_from and self._segments is not None:
-            number = self._segments.find(self.boot, seq)
+        if seq < self._in_ram_from and self.segments is not None:
+            number = self.segments.find(self.boot, seq)
             if number is not None:
-                return max(seq, self._segments.seq0(number))
+                return max(seq, self.segments.seq0(number))
         return max(seq, self._in_ram_from)
 
     def _present(self, first, end):
         """Return how many readings of this boot in [first, end) are here."""
         count = max(0, end - max(first, self._in_ram_from))
-        kept = self._segments
+        kept = self.segments
         if kept is not None:
             for number in range(kept.end - 1, kept.first - 1, -1):
                 if kept.boot(number) != self.boot or kept.seq0(number) + kept.rows(number) <= first:
@@ -261,19 +261,19 @@ class Outbox:
     def _position(self):
         """Return (boot, upto): all readings before it are acknowledged, or gone."""
         for number in self._older():
-            return self._segments.boot(number), self._segments.seq0(number) + self._segments.acked(number)
+            return self.segments.boot(number), self.segments.seq0(number) + self.segments.acked(number)
         return self.boot, self.acked
 
     # Writing.
 
     def _write_some(self):
-        kept, first = self._segments, self._in_ram_from
+        kept, first = self.segments, self._in_ram_from
         room, begins = kept.room(self.boot, first, self.schema, self.columns)
         while begins and kept.full():
             self._drop_oldest()
         rows = min(room, self.next_seq - first)
         try:
-            kept.append(self.boot, first, self.schema, self.columns, self._ring.pieces(first, rows), rows)
+            kept.append(self.boot, first, self.schema, self.columns, self.ring.pieces(first, rows), rows)
         except OSError as error:
             if error.errno != _NO_SPACE or kept.end - kept.first < 2:
                 raise
@@ -282,7 +282,7 @@ class Outbox:
             self._in_ram_from = first + rows
 
     def _drop_oldest(self):
-        kept, number = self._segments, self._segments.first
+        kept, number = self.segments, self.segments.first
         settled = kept.acked(number)
         if kept.boot(number) == self.boot:
             settled = min(max(0, self.acked - kept.seq0(number)), kept.rows(number))
@@ -303,7 +303,7 @@ class Outbox:
         return fresh
 
     def _acknowledge_older(self, boot, upto):
-        kept, fresh = self._segments, 0
+        kept, fresh = self.segments, 0
         for number in self._older():
             if kept.boot(number) == boot:
                 settled = min(max(kept.acked(number), upto - kept.seq0(number)), kept.rows(number))
@@ -328,21 +328,21 @@ class Outbox:
         """Return the first number at or after `seq` whose reading of a boot is here, or one beyond all."""
         if boot == self.boot:
             return self._own_from(seq)
-        number = self._segments.find(boot, seq)
-        return max(seq, self._segments.seq0(number)) if number is not None else _BEYOND_ALL
+        number = self.segments.find(boot, seq)
+        return max(seq, self.segments.seq0(number)) if number is not None else _BEYOND_ALL
 
     def _next_own(self, room):
         first = self._own_from(self.sent)
         while first < self.next_seq:
             replay = first < self._fresh_from
             end = min(self._fresh_from, self.next_seq) if replay else self.next_seq
-            run = self._taken(self.boot, first, min(end, first + room), replay, False)
+            run = self.taken(self.boot, first, min(end, first + room), replay, False)
             if run is not None:
                 return run
             first = self._own_from(max(first + 1, self.sent))
         return None
 
-    def _taken(self, boot, first, end, replay, again):
+    def taken(self, boot, first, end, replay, again):
         """Return the Run that begins at `first`, or None when that reading is damaged: it is passed over."""
         run = self._run
         run.boot, run.seq0, run.replay, run.again, run.segment = boot, first, replay, again, None
@@ -361,7 +361,7 @@ class Outbox:
 
     def _paged(self, boot, first, end):
         """Bring readings from flash into the page; return how many."""
-        run, kept = self._run, self._segments
+        run, kept = self._run, self.segments
         number = kept.find(boot, first) if kept is not None else None
         if number is None or kept.seq0(number) > first:
             return 0
@@ -371,13 +371,13 @@ class Outbox:
     def _same_clock(self, run, rows):
         """Let the run end where the clock's state changes."""
         paged, size = run.segment is not None, flash.record_bytes(run.columns)
-        buffer = self._segments.page if paged else self._ring.buffer
+        buffer = self.segments.page if paged else self.ring.buffer
         run.rows = 0
         for seq in range(run.seq0, run.seq0 + rows):
-            at = (seq - run.seq0) * size if paged else self._ring.at(seq)
+            at = (seq - run.seq0) * size if paged else self.ring.at(seq)
             clock, delta_ms = buffer[at + 8], 0
             if clock == UNKNOWN:
-                delta_ms = self._marks.delta_ms(run.boot, seq)
+                delta_ms = self.marks.delta_ms(run.boot, seq)
                 clock = ESTIMATED if delta_ms else UNKNOWN
             if not run.rows:
                 run.t0_ms, run.clock = unpack_from("<q", buffer, at)[0] + delta_ms, clock
@@ -390,7 +390,7 @@ class Outbox:
         if boot == self.boot:
             self.sent = max(self.sent, end)
             return
-        kept = self._segments
+        kept = self.segments
         number = kept.find(boot, end - 1)
         if number is not None and kept.seq0(number) < end:
             kept.set_sent(number, max(kept.sent(number), end - kept.seq0(number)))

@@ -11,10 +11,14 @@ from micropython import const
 from cityneuron.errors import PackError
 
 VERSION = const(1)
-_UNSIGNED, _NEGATIVE, _TEXT, _ARRAY, _MAP = const(0x00), const(0x20), const(0x60), const(0x80), const(0xA0)
+_UNSIGNED = const(0x00)
+_NEGATIVE = const(0x20)
+_TEXT = const(0x60)
+_ARRAY = const(0x80)
+_MAP = const(0xA0)
 _NULL = const(0xF6)
 _DEEPEST = const(6)
-_LARGEST_BOOT = 1 << 53
+_LARGEST_BOOT = const(1 << 53)
 
 
 class Writer:
@@ -115,56 +119,6 @@ def write_row(writer, dt_ms, values):
             writer.null()
         else:
             writer.integer(value)
-
-
-def write_birth(writer, birth):
-    """Write a birth: a dict with node, kind, fw, hw, boot, schema, cols, period_ms, oldest, next, clock; sn and
-    trial when they are not empty."""
-    writer.clear()
-    writer.map(12 + bool(birth["sn"]) + bool(birth.get("trial")))
-    writer.text("v")
-    writer.integer(VERSION)
-    for key in ("node", "kind", "fw", "hw"):
-        writer.text(key)
-        writer.text(birth[key])
-    for key in ("boot", "schema"):
-        writer.text(key)
-        writer.integer(birth[key])
-    writer.text("cols")
-    writer.array(len(birth["cols"]))
-    for quantity, decimals in birth["cols"]:
-        writer.array(2)
-        writer.text(quantity)
-        writer.integer(decimals)
-    writer.text("period_ms")
-    writer.integer(birth["period_ms"])
-    writer.text("oldest")
-    writer.array(2)
-    for number in birth["oldest"]:
-        writer.integer(number)
-    for key in ("next", "clock"):
-        writer.text(key)
-        writer.integer(birth[key])
-    if birth["sn"]:
-        writer.text("sn")
-        writer.text(birth["sn"])
-    if birth.get("trial"):
-        writer.text("trial")
-        writer.integer(1)
-
-
-def write_ack(writer, boot, upto, again):
-    """Write `[1, boot, upto, [[first, last], ...]]`."""
-    writer.clear()
-    writer.array(4)
-    writer.integer(VERSION)
-    writer.integer(boot)
-    writer.integer(upto)
-    writer.array(len(again))
-    for first, last in again:
-        writer.array(2)
-        writer.integer(first)
-        writer.integer(last)
 
 
 def write_death(writer, boot):

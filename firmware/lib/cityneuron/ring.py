@@ -2,10 +2,12 @@
 
 from struct import pack_into, unpack_from
 
+from micropython import const
+
 from cityneuron import segments as flash
 
 MISSING = -0x80000000
-_LARGEST = 0x7FFFFFFF
+_LARGEST = const(0x7FFFFFFF)
 
 
 class Ring:

@@ -6,7 +6,10 @@ code goes wrong (Bleichenbacher 2006). Keys are moduli as hexadecimal text.
 
 from binascii import unhexlify
 
-_LEAST_BYTES, _MOST_BYTES = 384, 512  # RSA-3072 to RSA-4096
+from micropython import const
+
+_LEAST_BYTES = const(384)  # RSA-3072 to RSA-4096
+_MOST_BYTES = const(512)
 _SHA256 = unhexlify("3031300d060960864801650304020105000420")  # the DER head of a SHA-256 digest
 
 

@@ -10,8 +10,8 @@ from micropython import const
 
 from cityneuron.commands import LATER
 from cityneuron.console import LeaveToRepl, Lines
-from cityneuron.deeds import forget
 from cityneuron.health import Errors
+from cityneuron.turns import forget
 
 _SAFE_MS = const(3_600_000)
 

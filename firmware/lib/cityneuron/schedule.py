@@ -12,8 +12,10 @@ FULL = const(100)
 _MOST_ENTRIES = const(24)
 _DAY_S = const(86_400)
 _HOLDS_S = const(3_600)  # at most: then the sun is looked at again
-_CLOCK, _SUNRISE, _SUNSET = const(0), const(1), const(2)
-_HELP = "give [[when, level]...], when = sunset, sunrise, sunset-20, sunrise+15 or 23:00, level 0 to 100"
+_CLOCK = const(0)
+_SUNRISE = const(1)
+_SUNSET = const(2)
+_HELP = const("give [[when, level]...], when = sunset, sunrise, sunset-20, sunrise+15 or 23:00, level 0 to 100")
 
 
 def checked(table):

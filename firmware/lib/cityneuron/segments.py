@@ -18,9 +18,9 @@ from micropython import const
 BLOCK_BYTES = const(4096)
 _MOST_INLINE = const(16)
 _INLINE_BYTES = const(128)  # LittleFS keeps a file up to this size beside its name: it costs no block
-_HEAD = "<4sQIII"
+_HEAD = const("<4sQIII")
 _HEAD_BYTES = const(24)
-_MAGIC = b"CNS1"
+_MAGIC = const(b"CNS1")
 _MOST_COLUMNS = const(64)
 
 

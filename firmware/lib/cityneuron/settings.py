@@ -3,6 +3,8 @@
 import json
 import os
 
+from micropython import const
+
 from cityneuron.chosen import Chosen
 from cityneuron.errors import SettingsError
 from cityneuron.files import replace
@@ -32,7 +34,7 @@ _DEFAULTS = {
     "supply_warning_pin": None,  # a pin that falls before the supply does: what is in RAM goes to flash
     "lamp": None,
 }
-_REQUIRED = ("node", "kind", "broker_host", "sensors")
+_REQUIRED = const(("node", "kind", "broker_host", "sensors"))
 _LIMITS = {
     "period_ms": (20, 86_400_000),
     "capacity_rows": (8, 20_000),
@@ -45,10 +47,10 @@ _LIMITS = {
     "keep_alive_s": (5, 3_600),
     "ack_timeout_s": (1, 3_600),
 }
-_SECRET = ("broker_password", "wifi_password")
-_CHANGEABLE = ("period_ms",)
-_BOOT_STEP = 10_000
-_MOST_STARTS = 100_000_000_000  # what is above is no count of ours
+_SECRET = const(("broker_password", "wifi_password"))
+_CHANGEABLE = const(("period_ms",))
+_BOOT_STEP = const(10_000)
+_MOST_STARTS = const(100_000_000_000)  # what is above is no count of ours
 
 
 def checked(values):

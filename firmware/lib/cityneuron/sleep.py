@@ -15,11 +15,11 @@ from micropython import const
 from cityneuron import energy
 from cityneuron.clock import UNKNOWN
 
-_LAYOUT = "<BQIIqBIiqq"
+_LAYOUT = const("<BQIIqBIiqq")
 _VERSION = const(1)
 _LISTEN_MS = const(1_500)  # the gateway says commands when it hears the node
 _LEAST_SLEEP_MS = const(1_000)
-_NO_VALUE = -0x80000000
+_NO_VALUE = const(-0x80000000)
 
 
 class Kept:

@@ -25,7 +25,7 @@ _PROVED_MS = const(60_000)
 _COLLECT_EVERY_BYTES = const(
     4_096
 )  # else what stays comes to lie between what goes, and no room is in one piece
-_SELDOM = ("deeds", "brief", "arguments", "answers")
+SELDOM = const(("ntp", "birth", "status", "order", "deeds", "turns", "brief", "arguments", "answers"))
 
 
 def this_board():
@@ -65,7 +65,7 @@ def run(board=None, log=print, pause_s=_PAUSE_S):
 
 def _fetched(board, slots, log):
     """Let this start fetch an update, if it is for that."""
-    updater = borrow("updater").Updater(slots, board.path, borrow("deeds").image_of(board), log)
+    updater = borrow("updater").Updater(slots, board.path, borrow("turns").image_of(board), log)
     if not updater.is_to_fetch():
         return False
     chosen = borrow("settings").load(board.path("settings.json"))
@@ -77,8 +77,8 @@ def _run(board, slots, log):
     """Let the node and its operations work; what is in RAM goes to flash however that ends."""
     cityneuron.FIRMWARE = slots.version  # before the modules that tell it are imported
     gc.threshold(_COLLECT_EVERY_BYTES)
-    for name in _SELDOM:  # their names get their places in memory while it is in one piece
-        borrow(name)
+    for name in SELDOM:  # their names get their places in memory while it is in one piece
+        borrow(name, "replies")
     gc.collect()
     node = borrow("app").build(board, log)
     gc.collect()

@@ -6,7 +6,8 @@ Places are in millionths of a degree, north and east positive; times in seconds 
 
 from micropython import const
 
-from cityneuron.fixed import HALF_TURN, ONE, TURN, arctangent, cosine, root, sine
+from cityneuron.fixed import HALF_TURN, ONE, TURN, arctangent, cosine, sine
+from cityneuron.root import root
 
 _J2000_S = const(946_728_000)  # 2000-01-01 12:00
 _DAY_S = const(86_400)

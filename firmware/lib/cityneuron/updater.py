@@ -14,9 +14,10 @@ import json
 
 from micropython import const
 
-from cityneuron.commands import DONE, FAILED, explained
+from cityneuron.commands import DONE, FAILED
 from cityneuron.errors import NodeError
 from cityneuron.files import read_object, remove, replace
+from cityneuron.replies import explained
 from cityneuron.seldom import borrow
 from cityneuron.slots import Restart
 

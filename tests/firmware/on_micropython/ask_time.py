@@ -4,9 +4,8 @@ import asyncio
 import sys
 import time
 
-from cityneuron.clock import Clock
+from cityneuron.clock import Clock, Servers
 from cityneuron.errors import ClockError
-from cityneuron.ntp import Servers
 
 BUILT_MS = 1_763_683_200_000
 

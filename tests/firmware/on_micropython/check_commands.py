@@ -8,7 +8,7 @@ import sys
 
 import torn
 
-from cityneuron import commands, pack
+from cityneuron import pack, replies
 from cityneuron.clock import SYNCED, UNKNOWN
 from cityneuron.commands import ACCEPTED, DONE, EXPIRED, FAILED, LATER, REFUSED, Commands, Refused
 from cityneuron.errors import NodeError
@@ -74,7 +74,7 @@ def command(ident, name, arguments=None, expires_ms=ON_TIME, version=1):
     writer.integer(version)
     writer.integer(ident)
     writer.text(name)
-    commands._write(writer, arguments or {})
+    replies.write_value(writer, arguments or {})
     writer.integer(expires_ms)
     return writer.payload()
 

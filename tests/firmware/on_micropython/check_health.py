@@ -5,10 +5,11 @@ import sys
 import torn
 
 from cityneuron.brief import shortened
-from cityneuron.commands import DONE, fits, write_reply
+from cityneuron.commands import DONE
 from cityneuron.failures import FailedStarts
 from cityneuron.health import Errors
 from cityneuron.pack import Writer
+from cityneuron.replies import fits, write_reply
 
 flash = torn.Flash(sys.argv[1], 24)
 log = []

@@ -4,6 +4,7 @@ import asyncio
 
 from cityneuron import fixed
 from cityneuron.errors import SensorError, SettingsError
+from cityneuron.root import root
 from cityneuron.sampler import Sampler
 from drivers import decibels, jsn_sr04t, noise, rain
 from drivers.fitting import Fit
@@ -311,7 +312,7 @@ def check_sines_roots_and_decibels_are_those_of_mathematics():
         turned = (fixed.arctangent(y, x) - angle + fixed.HALF_TURN) % fixed.TURN - fixed.HALF_TURN
         assert abs(turned) < 90, (angle, turned)
     for number in (0, 1, 2, 3, 4, 8, 9, 15, 16, 2**31 - 1, 2**31, 10**18 - 1, 10**18):
-        assert fixed.root(number) ** 2 <= number < (fixed.root(number) + 1) ** 2
+        assert root(number) ** 2 <= number < (root(number) + 1) ** 2
     assert [decibels.level(decibels.energy(tenths)) for tenths in range(1_400)] == list(range(1_400))
     for tenths in range(300, 1_300, 7):
         two = decibels.level(2 * decibels.energy(tenths))

@@ -97,7 +97,7 @@ def check_it_dims_in_steps():
 def check_a_fault_of_its_own_makes_it_burn_and_is_told_once():
     lamp, wall, _, said = lamp_at(MIDNIGHT_S + 12 * HOUR_S)
     assert settle(lamp) == 0
-    lamp._table, lamp._to_s = [["noon", 0]], 0
+    lamp.table, lamp.to_s = [["noon", 0]], 0
     for _ in range(4):
         wall.wait(6)
         assert settle(lamp) == 100
@@ -213,7 +213,7 @@ def check_a_torn_file_means_sunset_to_sunrise():
 
 def check_a_full_flash_does_not_keep_it_from_dimming():
     lamp, _, _, said = lamp_at(MIDNIGHT_S)
-    lamp._path = "/nowhere/lamp.json"
+    lamp.path = "/nowhere/lamp.json"
     lamp.lamp({"level_pct": 20})
     assert settle(lamp) == 20 and "could not be kept" in said[0]
 
@@ -318,8 +318,8 @@ def check_a_night_of_steps_leaves_no_memory_behind():
     import gc
 
     lamp, wall, _, _ = lamp_at(MIDNIGHT_S)
-    lamp._output.levels = None
-    lamp._output.set = lambda level_pct: None
+    lamp.output.levels = None
+    lamp.output.set = lambda level_pct: None
     used = []
     for _ in range(3):
         for _ in range(2_000):

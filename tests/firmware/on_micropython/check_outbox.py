@@ -33,7 +33,7 @@ def a_missing_value_stays_missing_and_one_too_large_is_counted():
     outbox, row = Outbox(1, 3, 4), [0, 0, 0]
     outbox.append(0, SYNCED, (None, 0, 1 << 40))
     outbox.row_into(0, row)
-    assert row == [None, 0, None] and outbox._ring.unfit == 1
+    assert row == [None, 0, None] and outbox.ring.unfit == 1
 
 
 def what_is_sent_is_not_sent_twice_without_reason():

@@ -68,12 +68,12 @@ class Life:
 def found(outbox):
     """Return the (boot, seq) of all readings that are there, each checked for its values."""
     numbers, row = [], [None] * COLUMNS
-    segments = outbox._segments
+    segments = outbox.segments
     for number in range(segments.first, segments.end):
         boot, rows, seq0 = segments.boot(number), segments.rows(number), segments.seq0(number)
         assert segments.schema(number) == 7 and segments.columns(number) == COLUMNS
         for seq in range(seq0, seq0 + rows):
-            run = outbox._taken(boot, seq, seq + 1, True, False)
+            run = outbox.taken(boot, seq, seq + 1, True, False)
             assert run is not None, "reading %d of boot %d is damaged" % (seq, boot)
             assert outbox.row_into(seq, row) == seq * 1000 and row == values(boot, seq)
             numbers.append((boot, seq))
@@ -100,7 +100,7 @@ def judge(life):
     more = [number for number in numbers if number not in wanted]
     assert [number for number in numbers if number in wanted] == wanted
     assert more == [(life.boot, life.safe + index) for index in range(len(more))] and len(more) <= ROWS_A_WRITE
-    assert outbox._marks.position <= life.acked, (outbox._marks.position, life.acked)
+    assert outbox.marks.position <= life.acked, (outbox.marks.position, life.acked)
     outbox.append(0, SYNCED, values(NEXT_BOOT, 0))
     outbox.write()
     assert found(start(40))[-1] == (NEXT_BOOT, 0)

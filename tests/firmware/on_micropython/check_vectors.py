@@ -4,7 +4,10 @@ import json
 import sys
 from binascii import hexlify, unhexlify
 
+from acks import write_ack
+
 from cityneuron import pack
+from cityneuron.birth import write_birth
 
 
 def write(writer, message, value):
@@ -16,9 +19,9 @@ def write(writer, message, value):
         for row in rows:
             pack.write_row(writer, row[0], row[1:])
     elif message == "birth":
-        pack.write_birth(writer, birth(value))
+        write_birth(writer, birth(value))
     elif message == "ack":
-        pack.write_ack(writer, value["boot"], value["upto"], value["again"])
+        write_ack(writer, value["boot"], value["upto"], value["again"])
     elif message == "death":
         pack.write_death(writer, value["boot"])
     else:

@@ -6,6 +6,8 @@ import asyncio
 import os
 import time
 
+from acks import write_ack
+
 from cityneuron import pack
 from cityneuron.errors import ClockError, LinkDown
 
@@ -90,7 +92,7 @@ class Gateway:
         while self._has(boot, upto):
             upto += 1
         self.upto[boot] = upto
-        pack.write_ack(self._writer, boot, upto, [])
+        write_ack(self._writer, boot, upto, [])
         name = (topic[: topic.rfind("/")] + "/ack").encode()
         body = bytes((len(name) >> 8, len(name) & 0xFF)) + name + bytes(self._writer.payload())
         return bytes((0x30, len(body))) + body

@@ -11,6 +11,7 @@ import sys
 
 import fast_rig
 import flash_rig
+from troubles import Troubles
 
 from cityneuron import link
 from cityneuron.seldom import borrow
@@ -74,7 +75,8 @@ async def events():
 
 async def main():
     node = borrow("app").build(board, lambda line: None)
-    node.conversation._servers = fast_rig.Servers(node.clock, 1_790_000_000_000)
+    node.errors = Troubles()
+    node.conversation.servers = fast_rig.Servers(node.clock, 1_790_000_000_000)
     working = [asyncio.create_task(node.run()), asyncio.create_task(events())]
     allocated = [0] * HOURS
     for hour in range(HOURS):

@@ -1,7 +1,7 @@
-"""Runs the node of firmware/main.py; prints its ledger when it changes and its heap when the peak rises.
+"""Runs a node with commands and console; prints its ledger when it changes, its heap when the peak rises.
 
-A collection after every 2 KB keeps garbage out of the figure: what is left is what the node needs. With the
-argument "echo" every command is answered with its own bytes, the second byte being the count of commands.
+A collection after every 512 bytes keeps garbage out of the figure: what is left is what the node needs. With
+the argument "echo" every command is answered with its own bytes, the second byte being the count of commands.
 """
 
 import asyncio
@@ -9,7 +9,9 @@ import gc
 import sys
 
 from boards.unix import Board
+from cityneuron import start
 from cityneuron.seldom import borrow
+from cityneuron.slots import Slots
 
 
 class Echo:
@@ -43,11 +45,16 @@ async def watch(outbox):
 
 
 async def main():
-    node = borrow("app").build(Board(), print)
+    board = Board()
+    slots = Slots(board.path)
+    for name in start.SELDOM:
+        borrow(name, "replies")
+    node = borrow("app").build(board, print)
+    operations = start.Operations(board, node, slots)
     if "echo" in sys.argv:
-        node.commands = Echo()
-    gc.threshold(2048)
-    await asyncio.gather(node.work(), watch(node.outbox))
+        node.commands.take = Echo().take
+    gc.threshold(512)
+    await asyncio.gather(node.work(), operations.run(), watch(node.outbox))
 
 
 asyncio.run(main())

@@ -1,0 +1,79 @@
+"""What ends a node's life as it is: the end of an update, of a trial, the factory reset. Borrowed for it."""
+
+import asyncio
+
+from micropython import const
+
+from cityneuron.commands import DONE
+from cityneuron.errors import NodeError
+from cityneuron.files import remove
+from cityneuron.seldom import borrow
+from cityneuron.slots import Restart
+
+_FORGOTTEN = const(("node.key", "node.crt", "ca.crt", "settings.json", "data/changed.json"))
+
+
+def reset(operations, _):
+    """Forget settings and identity, after the reply went out as this node's; readings stay."""
+    operations.tasks["reset"] = asyncio.create_task(_reset(operations))
+
+
+async def _reset(operations):
+    await asyncio.sleep_ms(operations.grace_ms)
+    forget(operations.board.path)
+    operations.restart("settings and identity are forgotten")
+
+
+def resume_update(operations):
+    """Say how the update ended that came before this start, if one did."""
+    updater = _updater(operations)
+    try:
+        word = updater.outcome()
+    except Restart as why:
+        operations.end(why)
+        return
+    if word is not None:
+        _tell(operations, updater, word)
+
+
+def end_trial(operations):
+    """What is on trial has proved itself: it stays, and a birth says so."""
+    node = operations.node
+    try:
+        updater = _updater(operations)
+        _tell(operations, updater, updater.confirm())
+    except OSError as error:
+        node.note("flash", NodeError("the trial cannot be ended: %s" % error, "look at the flash's room"))
+        return
+    node.trial = False
+    node.conversation.announce()
+
+
+def _tell(operations, updater, word):
+    outcome, detail = word
+    if outcome != DONE:
+        operations.node.errors.note("update", detail["error"], detail.get("remedy", ""))
+    operations.node.commands.finish("update", outcome, detail)
+    updater.finish()
+
+
+def _updater(operations):
+    image = image_of(operations.board)
+    return borrow("updater", "replies").Updater(operations.slots, operations.board.path, image, operations.log)
+
+
+def image_of(board):
+    """Return the board's other firmware partition; None where there is none."""
+    partition = board.partition()
+    if partition is None:
+        return None
+    try:
+        return borrow("image").Image(partition)
+    except OSError:
+        return None
+
+
+def forget(path):
+    """The factory reset: settings and identity go, the key first; the readings stay."""
+    for name in _FORGOTTEN:
+        remove(path(name))
