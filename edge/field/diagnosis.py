@@ -32,7 +32,9 @@ class Symptom(StrEnum):
     TOKEN_REFUSED = "token_refused"
     ID_TAKEN = "id_taken"
     CLOUD_REFUSED = "cloud_refused"
+    BOARD_REFUSED = "board_refused"
     NO_IDENTITY_LEFT = "no_identity_left"
+    IDENTITY_USED = "identity_used"
     CERTIFICATE_FOREIGN = "certificate_foreign"
     NO_REPL = "no_repl"
     BOARD_FULL = "board_full"
@@ -142,8 +144,17 @@ TABLE: dict[Symptom, Diagnosis] = {
     Symptom.CLOUD_REFUSED: Diagnosis(_S.REGISTER, "the cloud refuses: {said}", (
         "{remedy}", "correct that, then run the same command again",
     )),
+    Symptom.BOARD_REFUSED: Diagnosis(_S.REGISTER, "{said}", (
+        "provision this board again: it gets another identity, and {node} is left to whoever has it",
+        "what it measured as {node} stays in quarantine at its gateway: cityneuron quarantine list",
+    )),
     Symptom.NO_IDENTITY_LEFT: Diagnosis(_S.IDENTITY, "{bundle} has no identity left for {node}", (
+        "leave --id out: without a link the ids are those of the bundle",
         "have a new one made: cityneuron cloud ca issue-offline N",
+    )),
+    Symptom.IDENTITY_USED: Diagnosis(_S.IDENTITY, "{node} of {bundle} is the board {serial} already", (
+        "leave --id out: the board gets the next free identity",
+        "if this board takes the place of the other: cityneuron node replace {node}, when there is a link",
     )),
     Symptom.CERTIFICATE_FOREIGN: Diagnosis(_S.IDENTITY, "the certificate does not fit: {said}", (
         _AGAIN, "if it stays so, the cloud's authority was set up anew: tell its administrator",

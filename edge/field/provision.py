@@ -136,7 +136,7 @@ class Provision:
             order = self._job.order
             registration = {"serial": board.serial, **order.registration(), "who": self._job.who}
             if self._bundle is not None:
-                registration["id"] = self._bundle.take(board.serial, registration)
+                registration["id"] = self._bundle.take(board.serial, registration, fitted(order))
                 step.detail = f"{registration['id']}, from {self._bundle.path.name}"
             elif self._job.replaces:
                 assert self._cloud is not None
