@@ -32,26 +32,6 @@ ASK_AGAIN_S = 0.2
 GATEWAY = "gw-01"
 
 
-class TlsBroker(servers.Mosquitto):
-    """The deployed broker as the cloud's authority makes it: nobody without a certificate, names from it."""
-
-    def __init__(self, folder: Path, keys: Path) -> None:
-        super().__init__(folder, passwords={"nobody": "a password of the test"})
-        self._keys = keys
-
-    def command(self) -> list[str]:
-        """Add what the configuration's last lines tell an operator to switch on."""
-        command = super().command()
-        config = self.folder / "mosquitto.conf"
-        with config.open("a", encoding="utf-8") as file:
-            file.write(
-                f"cafile {self._keys}/ca.crt\ncrlfile {self._keys}/crl.pem\n"
-                f"certfile {self._keys}/server.crt\nkeyfile {self._keys}/server.key\n"
-                "require_certificate true\nuse_identity_as_username true\n"
-            )
-        return command
-
-
 async def command(*words: object, within_s: float = 240.0, status: int | None = 0) -> str:
     """Run `cityneuron` and return what it printed; fail with its words where it ended otherwise."""
     process = await asyncio.create_subprocess_exec(
@@ -95,7 +75,7 @@ class FieldCity:
         self.data = folder / "city"
         self._cloud_port = 0
         self._cloud: asyncio.Task[None] | None = None
-        self.broker: TlsBroker
+        self.broker: servers.TlsMosquitto
         self.gateway: Gateway
 
     @asynccontextmanager
@@ -107,7 +87,9 @@ class FieldCity:
         await command("cloud", "ca", "init", "--data", data)
         await command("cloud", "ca", "issue-server", servers.HOST, "--to", tls, "--data", data)
         await command("cloud", "ca", "issue-gateway", "--to", own, "--data", data)
-        self.broker = TlsBroker(self.folder / "broker", tls)
+        self.broker = servers.TlsMosquitto(
+            self.folder / "broker", tls, passwords={"nobody": "a password of the test"}
+        )
         self.broker.start()
         await self.start_cloud()
         serving: asyncio.Task[None] | None = None
