@@ -97,6 +97,7 @@ class CloudStandIn:
         self.log: list[tuple[str, Any]] = []
         self.conflict = ""
         self.device: dict[str, Any] = {}
+        self.gateways: list[dict[str, Any]] = []
         self.on_command: Callable[[dict[str, Any]], None] = lambda row: row.update(state="done", detail=None)
 
     def app(self) -> web.Application:
@@ -124,7 +125,7 @@ class CloudStandIn:
         return app
 
     async def _gateways(self, _: web.Request) -> web.Response:
-        return web.json_response({"gateways": []})
+        return web.json_response({"gateways": self.gateways})
 
     async def _nodes(self, request: web.Request) -> web.Response:
         kind = request.query.get("kind")
