@@ -113,7 +113,8 @@ class Cloud:
             await runner.cleanup()
 
     async def _load_board(self) -> None:
-        """Know the newest readings from the start; a store that is away is asked again by `_poll`."""
+        """Know newest readings and trials from the start; a store that is away is asked again by `_poll`."""
+        await self.services.look_at_trials()
         try:
             self.services.board.offer(await self._newest())
         except StoreUnavailable as error:

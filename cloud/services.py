@@ -50,9 +50,11 @@ class Services:
     rollouts: Rollouts
     now_ms: Callable[[], int] = epoch_ms
     writes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WRITES_AT_ONCE))
+    trials: set[str] = field(default_factory=set)
+    """The nodes whose firmware is new to them; `look_at_trials` keeps it as the registry has it."""
 
     def told(self, node: Node) -> dict[str, object]:
-        """Return a node as the API tells it: registered facts, state, time of the newest reading."""
+        """Return a node as the API tells it: registered facts, state, time of the newest reading, trial."""
         newest = self.board.of(node.id)
         state = node_state(
             period_s=KINDS[node.kind].period_s,
@@ -60,4 +62,18 @@ class Services:
             qc=newest.qc if newest else {},
             now_ms=self.now_ms(),
         )
-        return {**node.to_dict(), "state": state.value, "time_ms": newest.time_ms if newest else None}
+        return {
+            **node.to_dict(),
+            "state": state.value,
+            "time_ms": newest.time_ms if newest else None,
+            "trial": node.id in self.trials,
+        }
+
+    async def look_at_trials(self) -> None:
+        """Learn whose firmware is on trial, and tell the open pages where one began or ended."""
+        found = await self.provisioner.on_trial()
+        changed = self.trials ^ found
+        if not changed:
+            return
+        self.trials.symmetric_difference_update(changed)
+        self.live.nodes([self.told(node) for node in await self.registry.nodes() if node.id in changed])

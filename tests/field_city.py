@@ -32,26 +32,6 @@ ASK_AGAIN_S = 0.2
 GATEWAY = "gw-01"
 
 
-class TlsBroker(servers.Mosquitto):
-    """The deployed broker as the cloud's authority makes it: nobody without a certificate, names from it."""
-
-    def __init__(self, folder: Path, keys: Path) -> None:
-        super().__init__(folder, passwords={"nobody": "a password of the test"})
-        self._keys = keys
-
-    def command(self) -> list[str]:
-        """Add what the configuration's last lines tell an operator to switch on."""
-        command = super().command()
-        config = self.folder / "mosquitto.conf"
-        with config.open("a", encoding="utf-8") as file:
-            file.write(
-                f"cafile {self._keys}/ca.crt\ncrlfile {self._keys}/crl.pem\n"
-                f"certfile {self._keys}/server.crt\nkeyfile {self._keys}/server.key\n"
-                "require_certificate true\nuse_identity_as_username true\n"
-            )
-        return command
-
-
 async def command(*words: object, within_s: float = 240.0, status: int | None = 0) -> str:
     """Run `cityneuron` and return what it printed; fail with its words where it ended otherwise."""
     process = await asyncio.create_subprocess_exec(
@@ -92,33 +72,28 @@ class FieldCity:
         self.token_file = folder / "token"
         self._update_keys = update_keys
         self.cloud_url = ""
-        self.broker: TlsBroker
+        self.data = folder / "city"
+        self._cloud_port = 0
+        self._cloud: asyncio.Task[None] | None = None
+        self.broker: servers.TlsMosquitto
         self.gateway: Gateway
 
     @asynccontextmanager
     async def living(self) -> AsyncIterator[FieldCity]:
         """Make the authority and start everything, until the end."""
-        data, tls, own = self.folder / "city", self.folder / "tls", self.folder / "gateway-key"
+        data, tls, own = self.data, self.folder / "tls", self.folder / "gateway-key"
         self.token_file.touch(mode=0o600)
         self.token_file.write_text(TOKEN)
         await command("cloud", "ca", "init", "--data", data)
         await command("cloud", "ca", "issue-server", servers.HOST, "--to", tls, "--data", data)
         await command("cloud", "ca", "issue-gateway", "--to", own, "--data", data)
-        self.broker = TlsBroker(self.folder / "broker", tls)
-        self.broker.start()
-        provision = ProvisionConfig(
-            broker_host=servers.HOST,
-            broker_port=self.broker.port,
-            ntp_hosts=(self.ntp,),
-            update_keys=self._update_keys,
+        self.broker = servers.TlsMosquitto(
+            self.folder / "broker", tls, passwords={"nobody": "a password of the test"}
         )
-        store = StoreConfig.parse(f"{self.influxdb.url}/?db=city")
-        cloud = Cloud(CloudConfig(port=0, data_dir=data, token=TOKEN, store=store, provision=provision))
-        started = asyncio.Event()
-        tasks = [asyncio.create_task(cloud.run(started), name="cloud")]
+        self.broker.start()
+        await self.start_cloud()
+        serving: asyncio.Task[None] | None = None
         try:
-            await started.wait()
-            self.cloud_url = cloud.url
             config = GatewayConfig(
                 gateway=GatewayIdentity(id=GATEWAY, data_dir=self.folder / "gateway", district="yangpu"),
                 mqtt=MqttConfig(
@@ -129,19 +104,46 @@ class FieldCity:
                 ),
                 store=SinkConfig(url=self.influxdb.url, api="v1"),
                 cloud=UplinkConfig(
-                    url=cloud.url, token_file=self.token_file, report_period_s=0.5, roster_period_s=0.5
+                    url=self.cloud_url, token_file=self.token_file, report_period_s=0.5, roster_period_s=0.5
                 ),
             )
             self.gateway = Gateway(config)
-            tasks.append(asyncio.create_task(self.gateway.run(), name="gateway"))
+            serving = asyncio.create_task(self.gateway.run(), name="gateway")
             async with asyncio.timeout(30):
                 await self.gateway.source.subscribed.wait()
             yield self
         finally:
-            for task in reversed(tasks):
-                task.cancel()
-                await asyncio.wait([task])
+            if serving is not None:
+                serving.cancel()
+                await asyncio.wait([serving])
+            await self.stop_cloud()
             self.broker.kill()
+
+    async def start_cloud(self) -> None:
+        """Start the cloud, again at the same address and with the same data."""
+        provision = ProvisionConfig(
+            broker_host=servers.HOST,
+            broker_port=self.broker.port,
+            ntp_hosts=(self.ntp,),
+            update_keys=self._update_keys,
+        )
+        store = StoreConfig.parse(f"{self.influxdb.url}/?db=city")
+        cloud = Cloud(
+            CloudConfig(
+                port=self._cloud_port, data_dir=self.data, token=TOKEN, store=store, provision=provision
+            )
+        )
+        started = asyncio.Event()
+        self._cloud = asyncio.create_task(cloud.run(started), name="cloud")
+        await started.wait()
+        self._cloud_port, self.cloud_url = cloud.port, cloud.url
+
+    async def stop_cloud(self) -> None:
+        """End the cloud: from here on there is no link to it."""
+        if self._cloud is not None:
+            self._cloud.cancel()
+            await asyncio.wait([self._cloud])
+            self._cloud = None
 
     async def node(self, *words: object, status: int | None = 0, json_out: bool = False) -> Any:
         """Run `cityneuron node ...` against this city."""

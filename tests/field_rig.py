@@ -96,6 +96,8 @@ class CloudStandIn:
         self.firmware: list[bytes] = []
         self.log: list[tuple[str, Any]] = []
         self.conflict = ""
+        self.device: dict[str, Any] = {}
+        self.gateways: list[dict[str, Any]] = []
         self.on_command: Callable[[dict[str, Any]], None] = lambda row: row.update(state="done", detail=None)
 
     def app(self) -> web.Application:
@@ -123,7 +125,7 @@ class CloudStandIn:
         return app
 
     async def _gateways(self, _: web.Request) -> web.Response:
-        return web.json_response({"gateways": []})
+        return web.json_response({"gateways": self.gateways})
 
     async def _nodes(self, request: web.Request) -> web.Response:
         kind = request.query.get("kind")
@@ -138,7 +140,7 @@ class CloudStandIn:
         if node not in self.nodes:
             return _error(404, "no such node", "register it")
         serial = next((each for each, name in self.serials.items() if name == node), None)
-        return web.json_response({"serial": serial, "notes": self.notes.get(node, [])})
+        return web.json_response({"serial": serial, "notes": self.notes.get(node, []), **self.device})
 
     async def _latest(self, request: web.Request) -> web.Response:
         row = self.latest.get(request.query["node"])

@@ -184,6 +184,34 @@ class Mosquitto(Server):
         subprocess.run([program("mosquitto_passwd"), "-U", str(password_file)], check=True, capture_output=True)
 
 
+class TlsMosquitto(Mosquitto):
+    """The deployed broker with one listener, that of tls.conf: a certificate is the name, and needed.
+
+    `keys` holds ca.crt, server.crt, server.key and, unless `list_of_revoked` is False, crl.pem.
+    """
+
+    def __init__(
+        self, folder: Path, keys: Path, *, passwords: dict[str, str] | None = None, list_of_revoked: bool = True
+    ) -> None:
+        super().__init__(folder, passwords=passwords)
+        self.keys = keys
+        self._left_out = ("listener ",) if list_of_revoked else ("listener ", "crlfile ")
+
+    def command(self) -> list[str]:
+        command = super().command()
+        text = render(
+            DEPLOY / "mosquitto" / "tls.conf",
+            MQTT_TLS_PORT="",
+            MQTT_TLS_BIND="",
+            MQTT_TLS_DIR=self.keys,
+            MQTT_CRL_FILE=self.keys / "crl.pem",
+        )
+        lines = [line for line in text.splitlines() if not line.startswith(self._left_out)]
+        with (self.folder / "mosquitto.conf").open("a", encoding="utf-8") as config:
+            config.write("\n".join(lines) + "\n")
+        return command
+
+
 class InfluxDB(Server):
     """An InfluxDB 1.x with an empty database `city`; open by default, closed, as deployed, with `password`."""
 

@@ -23,7 +23,7 @@ from gateway import config as gateway_config
 DEPLOY = servers.DEPLOY
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+UNITS = sorted((DEPLOY / "systemd").glob("cityneuron-*.service"))
 
 
 # --- compose.yaml
@@ -106,7 +106,9 @@ def test_init_makes_random_secrets_for_its_owner_only_and_keeps_those_that_are_t
     assert not set(values) & {line.partition("=")[2] for line in env_file.read_text().splitlines()}
 
 
-@pytest.mark.parametrize("template", ["mosquitto/mosquitto.conf", "influxdb/influxdb.conf"])
+@pytest.mark.parametrize(
+    "template", ["mosquitto/mosquitto.conf", "mosquitto/tls.conf", "influxdb/influxdb.conf"]
+)
 def test_users_get_the_configuration_that_the_tests_get(template: str) -> None:
     text = (DEPLOY / template).read_text(encoding="utf-8")
     values = {name: f"/a b&c/{name.lower()}" for name in re.findall(r"\$\{(\w+)\}", text)}
@@ -175,7 +177,7 @@ def test_secrets_of_the_container_lie_where_its_configurations_look() -> None:
     written = {"mqtt-password", "store-password", "city-token"}
     for name in ("gateway", "cloud"):
         text = (DEPLOY / "compose" / f"{name}.toml").read_text()
-        asked = {Path(path) for path in re.findall(r'_file = "([^"]+)"', text)}
+        asked = {Path(path) for path in re.findall(r'(?:token|password)_file = "([^"]+)"', text)}
         assert {path.name for path in asked} <= written
         assert {str(path.parent) for path in asked} == {"/run/cityneuron"}
         variables = {path.name.replace("-", "_").upper() for path in asked}
@@ -226,6 +228,38 @@ def test_a_unit_is_fenced_in_and_comes_back_after_a_failure(unit: Path) -> None:
     assert config.exists()
     (data_dir,) = re.findall(r'^data_dir = "([^"]+)"', config.read_text(), re.MULTILINE)
     assert data_dir in [f"/var/lib/{name}" for name in service["StateDirectory"].split()]
+
+
+def test_the_list_of_revoked_goes_from_where_the_cloud_writes_it_to_where_the_broker_reads_it(
+    tmp_path: Path,
+) -> None:
+    cloud_toml = (DEPLOY / "systemd" / "cloud.toml").read_text()
+    (data_dir,) = re.findall(r'^data_dir = "([^"]+)"', cloud_toml, re.MULTILINE)
+    written = str(cloud_config.CloudConfig(data_dir=Path(data_dir), token="").crl_file)
+    watch = (DEPLOY / "systemd" / "mosquitto-revoked.path").read_text()
+    assert f"PathChanged={written}\n" in watch
+    copy, reload = re.findall(
+        r"^ExecStart=(.+)$", (DEPLOY / "systemd" / "mosquitto-revoked.service").read_text(), re.MULTILINE
+    )
+    *_, source, target = copy.split()
+    readme = (DEPLOY / "README.md").read_text()
+    assert source == written and f"MQTT_CRL_FILE={target}" in readme and "reload" in reload
+    names = ("mosquitto-revoked.path", "mosquitto-revoked.service")
+    (tmp_path / "mosquitto.service").write_text("[Service]\nExecStart=/bin/true\n")
+    copies = [shutil.copy(DEPLOY / "systemd" / name, tmp_path) for name in names]
+    result = run(servers.program("systemd-analyze"), "verify", "--man=no", *copies)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_the_list_of_revoked_of_the_containers_is_one_volume() -> None:
+    broker, cloud = SERVICES["mosquitto"], SERVICES["cloud"]
+    toml = (DEPLOY / "compose" / "cloud.toml").read_text()
+    (written,) = re.findall(r'^crl_file = "([^"]+)"', toml, re.MULTILINE)
+    assert f"revoked:{Path(written).parent}" in cloud["volumes"]
+    read = Path(broker["environment"]["MQTT_CRL_FILE"])
+    assert f"revoked:{read.parent}:ro" in broker["volumes"] and read.name == Path(written).name
+    assert f"./tls:{broker['environment']['MQTT_TLS_DIR']}:ro" in broker["volumes"]
+    assert f" {Path(written).parent}\n" in (DEPLOY / "Dockerfile").read_text(), "made there for its user"
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.stem)

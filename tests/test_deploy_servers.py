@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import ssl
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -13,6 +14,10 @@ from pathlib import Path
 import aiomqtt
 import pytest
 import servers
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from cloud.ca import Authority, private_pem, write_whole
+from cloud.services import epoch_ms
 
 DEPLOY = servers.DEPLOY
 PASSWORDS = {"gateway_account": "secret-g", "node-a": "secret-a", "node-b": "secret-b"}
@@ -109,7 +114,12 @@ async def test_nobody_gets_in_without_an_account_of_their_own(
 
 
 class StartedByScript(servers.Mosquitto):
-    """The broker as its container starts it: deploy/mosquitto/start.sh."""
+    """The broker as its container starts it: deploy/mosquitto/start.sh. `keys`: what is mounted for TLS."""
+
+    def __init__(self, folder: Path, keys: Path | None = None) -> None:
+        super().__init__(folder)
+        self.keys = keys or folder / "no-keys"
+        self.tls_port = servers.free_port()
 
     def command(self) -> list[str]:
         environment = {
@@ -120,6 +130,11 @@ class StartedByScript(servers.Mosquitto):
             "MQTT_DATA_DIR": self.folder,
             "MQTT_LOG_DEST": "stdout",
             "MQTT_GATEWAY_PASSWORD": "from-env",
+            "MQTT_TLS_PORT": self.tls_port,
+            "MQTT_TLS_BIND": self.host,
+            "MQTT_TLS_DIR": self.keys,
+            "MQTT_CRL_FILE": self.keys / "crl.pem",
+            "MQTT_CRL_LOOK_S": "0.1",
         }
         path = f"PATH={Path(servers.program('mosquitto')).parent}:{os.environ['PATH']}"
         pairs = [f"{name}={value}" for name, value in environment.items()]
@@ -143,6 +158,71 @@ async def test_the_broker_of_the_container_knows_the_gateway_and_keeps_accounts_
             await node.publish("cn/v1/node-a/data", b"mine", qos=1)
             assert await heard(gateway, "cn/v1/node-a/data") == ["cn/v1/node-a/data"]
         assert stat.S_IMODE(accounts.stat().st_mode) & 0o077 == 0
+    finally:
+        broker.kill()
+
+
+class Keys:
+    """What the cloud's authority gives a broker and nodes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._authority = Authority.create(folder / "ca", epoch_ms())
+        write_whole(folder / "ca.crt", self._authority.root_pem.encode())
+        key = ec.generate_private_key(ec.SECP256R1())
+        write_whole(folder / "server.key", private_pem(key), mode=0o600)
+        write_whole(
+            folder / "server.crt", self._authority.sign_server([servers.HOST], key.public_key(), epoch_ms())
+        )
+        self.revoke()
+
+    def revoke(self, *numbers: str) -> None:
+        """Write the list as the cloud does: at one stroke."""
+        gone = [(number, epoch_ms()) for number in numbers]
+        write_whole(self.folder / "crl.pem", self._authority.revocations(gone, epoch_ms()))
+
+    def issue(self, node: str) -> str:
+        """Write a node's key and certificate; return the certificate's number."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        made = self._authority.sign(node, key.public_key(), epoch_ms())
+        write_whole(self.folder / f"{node}.crt", made.pem.encode())
+        write_whole(self.folder / f"{node}.key", private_pem(key), mode=0o600)
+        return made.number
+
+    def client(self, broker: StartedByScript, node: str) -> aiomqtt.Client:
+        """A client that shows a node's certificate."""
+        context = ssl.create_default_context(cafile=str(self.folder / "ca.crt"))
+        context.maximum_version = ssl.TLSVersion.TLSv1_2  # as a node's; and a refusal is told in the handshake
+        context.load_cert_chain(self.folder / f"{node}.crt", self.folder / f"{node}.key")
+        return aiomqtt.Client(broker.host, broker.tls_port, tls_context=context, timeout=WITHIN_S)
+
+
+@pytest.mark.real
+async def test_the_broker_of_the_container_lets_nodes_in_by_certificate_and_reads_a_new_list_by_itself(
+    tmp_path: Path,
+) -> None:
+    keys = Keys(tmp_path)
+    number = keys.issue("node-a")
+    keys.issue("node-b")
+    broker = StartedByScript(tmp_path / "mosquitto", keys.folder)
+    try:
+        broker.start()
+        async with (
+            client(broker, "gateway_account", "from-env") as gateway,
+            keys.client(broker, "node-a") as node,
+        ):
+            await gateway.subscribe("cn/v1/+/data", qos=1)
+            await node.publish("cn/v1/node-b/data", b"forged", qos=1)
+            await node.publish("cn/v1/node-a/data", b"mine", qos=1)
+            assert await heard(gateway, "cn/v1/node-a/data") == ["cn/v1/node-a/data"]
+        keys.revoke(number)
+        with pytest.raises(aiomqtt.MqttError):
+            async with asyncio.timeout(WITHIN_S):
+                while True:  # the list is looked at ten times a second here
+                    async with keys.client(broker, "node-a"):
+                        pass
+        async with keys.client(broker, "node-b"):
+            pass
     finally:
         broker.kill()
 

@@ -110,6 +110,7 @@ async def take_report(call: Call) -> web.Response:
     unfinished = await services.commands.exchange(gateway, replies)
     if births or replies:
         services.rollouts.wake()
+        await services.look_at_trials()
     return json_answer(
         {
             "taken": len(report.quarantine),

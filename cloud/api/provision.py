@@ -70,18 +70,19 @@ async def provision(call: Call) -> web.Response:
         gateway=said.get("gateway"),
         **_place(said),
     )
-    return _answer(call, *await call.services.provisioner.provision(asked))
+    return await _answer(call, *await call.services.provisioner.provision(asked))
 
 
 async def replace(call: Call) -> web.Response:
     """Put another device in a node's place."""
     said = call.body
     found = await call.services.provisioner.replace(call.params["id"], said["serial"], said["csr"], said["who"])
-    return _answer(call, *found)
+    return await _answer(call, *found)
 
 
-def _answer(call: Call, node: Node, granted: Granted) -> web.Response:
+async def _answer(call: Call, node: Node, granted: Granted) -> web.Response:
     services, config = call.services, call.services.provision
+    await services.look_at_trials()  # a new device in a node's place ends what the old one tried
     _tell(call, node)
     return json_answer(
         {

@@ -25,8 +25,8 @@ NODE = obj(
         "stages": mapping(text(max_length=32, pattern=r"^[a-z][a-z0-9_]{1,31}$"), number(-20_000, 20_000)),
     },
 )
-NODE_OUT: Schema = {"type": "object", "required": ["id", "kind", "label", "site", "district", "state"]}
-"""A node as it is told: its registered facts, its state, the time of its newest reading."""
+NODE_OUT: Schema = {"type": "object", "required": ["id", "kind", "label", "site", "district", "state", "trial"]}
+"""A node as it is told: registered facts, state, time of the newest reading, trial or not."""
 COMMAND_ID = integer(1, 2**53)
 KIND_PARAM = Param(
     name="kind", about="A node kind, see /api/v1/kinds.", schema={"type": "string", "enum": list(KINDS)}

@@ -130,6 +130,10 @@ class Provisioner:
 
         return await self._registry.transact(work)
 
+    async def on_trial(self) -> set[str]:
+        """Return the nodes that run firmware which has not proved itself there yet."""
+        return await self._registry.transact(records.on_trial)
+
     async def audit(self, ident: str) -> list[dict[str, object]]:
         """Return what was done to a node. Raises NotFound."""
 

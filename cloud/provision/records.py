@@ -27,6 +27,11 @@ def device(session: Session, node: str) -> DeviceRow:
     return row
 
 
+def on_trial(session: Session) -> set[str]:
+    """Return the nodes whose newest birth was of firmware on trial."""
+    return set(session.scalars(select(DeviceRow.node).where(DeviceRow.trial)))
+
+
 def node_of_serial(session: Session, serial: str) -> str | None:
     """Return the node that a device is, None if it is none. Raises Conflict if it is barred."""
     key = serial_key(serial)

@@ -47,13 +47,14 @@ def list_nodes(
     kind: Annotated[str | None, typer.Option("--kind", help="Only nodes of this kind.")] = None,
     state: Annotated[str | None, typer.Option("--state", help="Only ok, late, suspect or silent ones.")] = None,
     district: Annotated[str | None, typer.Option("--district", help="Only nodes of this district.")] = None,
+    trial: Annotated[bool, typer.Option("--trial", help="Only nodes with new firmware on trial.")] = False,
     cloud: CloudOption = None,
     token_file: TokenOption = None,
     data: DataOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the nodes: state, when they were heard, where they stand."""
+    """List the nodes: state and trial, when they were heard, where they stand."""
     place, screen = find_place(cloud=cloud, token_file=token_file, data=data, config=config), terminal(as_json)
 
     async def work() -> list[dict[str, Any]]:
@@ -63,6 +64,7 @@ def list_nodes(
     with telling(screen, as_json):
         rows = asyncio.run(work())
     rows = [row for row in rows if state in (None, row.get("state")) and district in (None, row["district"])]
+    rows = [row for row in rows if row.get("trial") or not trial]
     if as_json:
         print_json({"nodes": rows})
         return
@@ -308,7 +310,7 @@ def _about(found: dict[str, Any]) -> RenderableType:
         "device": device.get("serial") or "never provisioned",
         "firmware": " ".join(
             str(device.get(name)) for name in ("firmware", "hardware") if device.get(name)
-        ) + (" (on trial)" if device.get("trial") else ""),
+        ) + (", new firmware on trial" if device.get("trial") else ""),
         "certificate": f"until {until}" if until else "–",
     }  # fmt: skip
     if device.get("rollout"):
@@ -347,7 +349,7 @@ def _kind(name: str) -> str:
 
 def _state(row: dict[str, Any]) -> Text:
     state = str(row.get("state") or "?")
-    return Text(state, style=_STATES.get(state, ""))
+    return Text.assemble((state, _STATES.get(state, "")), (", on trial" if row.get("trial") else "", "yellow"))
 
 
 def _heard(time_ms: int | None) -> str:

@@ -20,7 +20,6 @@ from edge.field.cloud import CloudApi
 from edge.field.config import Place, find_place
 from edge.field.convoy import Convoy, run_convoy
 from edge.field.diagnosis import FieldError
-from edge.field.identity import request
 from edge.field.image import Layout
 from edge.field.make import toolbox
 from edge.field.offline import OfflineBundle
@@ -48,7 +47,8 @@ from edge.field.options import (
 from edge.field.order import Order, check_order, parse_sensor, with_datum
 from edge.field.provision import Job, Provision, Success, fitted_in
 from edge.field.screen import CourseScreen, print_json, show_success
-from edge.field.stages import Course, Stage
+from edge.field.stages import Course, Stage, exit_code
+from edge.field.sync import Synced, tell_cloud
 from edge.field.table import Outcomes, read_table
 from edge.field.toolbox import Toolbox
 from edge.model.errors import ConfigError
@@ -251,24 +251,32 @@ def sync(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell the cloud of the nodes that were provisioned offline. Run it as often as you like."""
+    """Tell the cloud of the nodes that were provisioned offline. Run it as often as you like.
+
+    What the cloud refuses keeps nobody else waiting: it is told with its reason, and the exit code is 13.
+    """
     place = find_place(cloud=cloud, token_file=token_file, data=data, config=config)
     screen, store = terminal(as_json), OfflineBundle(bundle)
-    waiting = [row for row in store.taken().values() if not row.synced]
 
-    async def work() -> None:
+    async def work() -> Synced:
         async with api_of(place) as api:
-            for row in waiting:
-                told = dict(row.registration) | {"csr": request(store.key(row.node), row.node)}
-                await api.provision(told)
-                store.synced(row)
-                screen.print(f"✓ {row.node}  {row.serial}", highlight=False)
+            return await tell_cloud(store, api)
 
     with telling(screen, as_json):
-        asyncio.run(work())
-    screen.print(f"{len(waiting)} told to the cloud; {store.left} identities left", highlight=False)
+        done = asyncio.run(work())
+    for row in done.taken:
+        screen.print(f"✓ {row.node}  {row.serial}", highlight=False)
+    for row, why in done.refused:
+        screen.print(f"[red]✗[/] {row.node}  {row.serial}: {why.cause}", highlight=False)
+        for remedy in why.remedies:
+            screen.print(f"  → {remedy}", highlight=False)
+    screen.print(f"{len(done.taken)} told to the cloud; {store.left} identities left", highlight=False)
     if as_json:
-        print_json({"ok": True, "synced": [row.node for row in waiting], "left": store.left})
+        refused = [{"node": row.node, "serial": row.serial, **why.to_dict()} for row, why in done.refused]
+        synced = [row.node for row in done.taken]
+        print_json({"ok": not refused, "synced": synced, "refused": refused, "left": store.left})
+    if done.refused:
+        raise typer.Exit(exit_code(Stage.REGISTER))
 
 
 def _one(
@@ -292,8 +300,8 @@ def _one(
         raise
     rows = [("first reading", done.values), ("after", f"{done.seconds:.0f} s"), ("chip", done.serial)]
     then = [f"cityneuron node label {done.node}", f"cityneuron node doctor {done.node}"]
-    if not done.stored:
-        then = ["cityneuron node sync BUNDLE   when there is a link again"]
+    if bundle is not None:
+        then = [f"cityneuron node sync {bundle.path}   when there is a link again"]
     show_success(screen, f"{done.node} works", rows, then)
     if as_json:
         print_json({"ok": True, **done.to_dict(), "steps": course.to_dict()})

@@ -32,7 +32,9 @@ class Symptom(StrEnum):
     TOKEN_REFUSED = "token_refused"
     ID_TAKEN = "id_taken"
     CLOUD_REFUSED = "cloud_refused"
+    BOARD_REFUSED = "board_refused"
     NO_IDENTITY_LEFT = "no_identity_left"
+    IDENTITY_USED = "identity_used"
     CERTIFICATE_FOREIGN = "certificate_foreign"
     NO_REPL = "no_repl"
     BOARD_FULL = "board_full"
@@ -54,6 +56,7 @@ class Symptom(StrEnum):
     ACCESS_LIST = "access_list"
     NO_SAMPLE = "no_sample"
     SENSOR_SILENT = "sensor_silent"
+    NO_VALUE = "no_value"
     IMPLAUSIBLE = "implausible"
     GATEWAY_SILENT = "gateway_silent"
     NOT_STORED = "not_stored"
@@ -142,8 +145,17 @@ TABLE: dict[Symptom, Diagnosis] = {
     Symptom.CLOUD_REFUSED: Diagnosis(_S.REGISTER, "the cloud refuses: {said}", (
         "{remedy}", "correct that, then run the same command again",
     )),
+    Symptom.BOARD_REFUSED: Diagnosis(_S.REGISTER, "{said}", (
+        "provision this board again: it gets another identity, and {node} is left to whoever has it",
+        "what it measured as {node} stays in quarantine at its gateway: cityneuron quarantine list",
+    )),
     Symptom.NO_IDENTITY_LEFT: Diagnosis(_S.IDENTITY, "{bundle} has no identity left for {node}", (
+        "leave --id out: without a link the ids are those of the bundle",
         "have a new one made: cityneuron cloud ca issue-offline N",
+    )),
+    Symptom.IDENTITY_USED: Diagnosis(_S.IDENTITY, "{node} of {bundle} is the board {serial} already", (
+        "leave --id out: the board gets the next free identity",
+        "if this board takes the place of the other: cityneuron node replace {node}, when there is a link",
     )),
     Symptom.CERTIFICATE_FOREIGN: Diagnosis(_S.IDENTITY, "the certificate does not fit: {said}", (
         _AGAIN, "if it stays so, the cloud's authority was set up anew: tell its administrator",
@@ -214,6 +226,7 @@ TABLE: dict[Symptom, Diagnosis] = {
     Symptom.ACCESS_LIST: Diagnosis(_S.BIRTH, "the broker's access list keeps {node} from its own topics", (
         "see deploy/mosquitto/acl.conf: patterns with %u, and use_identity_as_username true",
         "have the broker read it again: kill -HUP",
+        "or the node and the gateway are at two brokers: check --broker",
     )),
     Symptom.NO_SAMPLE: Diagnosis(_S.SAMPLE, "the node has taken no reading in {waited} s", (
         "take one by hand: cityneuron node console --port {port}, then: sample", _AGAIN,
@@ -223,6 +236,11 @@ TABLE: dict[Symptom, Diagnosis] = {
         "data lines: TX of the one goes to RX of the other; see docs/hardware.md for the pins",
         "is it the sensor you said? --sensor DRIVER:BUS",
     )),
+    Symptom.NO_VALUE: Diagnosis(_S.SAMPLE, "the sensors answer, but measure nothing: {sensor}", (
+        "a level sensor has no echo: is the water within its reach, nothing in its way or within 20 cm?",
+        "one that warms up (particles, gas) measures a period later: look again with `cityneuron node doctor`",
+        _AGAIN,
+    )),
     Symptom.IMPLAUSIBLE: Diagnosis(_S.SAMPLE, "{quantity} = {value} is not plausible{limits}", (
         "look at the sensor: covered, in its blind zone, not yet mounted?",
         "check what it was told: datum, scale, range (cityneuron node show {node})",
@@ -230,6 +248,7 @@ TABLE: dict[Symptom, Diagnosis] = {
     Symptom.GATEWAY_SILENT: Diagnosis(_S.STORED, "the broker has the reading, but no gateway acknowledges it", (
         "is the gateway running? cityneuron node list shows when nodes were heard",
         "does its gateway know the node? it asks the cloud every few seconds",
+        "does the broker's access list let {node} write? a broker acknowledges also what it denies",
     )),
     Symptom.NOT_STORED: Diagnosis(_S.STORED, "the gateway has the reading, the cloud's store not yet", (
         "it is safe on the gateway's disk; its link to the store is down or slow",

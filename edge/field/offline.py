@@ -10,7 +10,7 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,18 @@ from edge.model.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Taken:
-    """An identity that a board was given, and what the cloud is to be told of it."""
+    """An identity that a board was given, and what the cloud is to be told of it.
+
+    `note`: how it is fitted. `refused`: the cloud knows better; the board gets another identity when it is
+    provisioned again.
+    """
 
     node: str
     serial: str
     registration: Mapping[str, Any]
+    note: str = ""
     synced: bool = False
+    refused: bool = False
 
 
 class OfflineBundle:
@@ -51,38 +57,35 @@ class OfflineBundle:
 
     def taken(self) -> dict[str, Taken]:
         """Return what was taken, by serial number."""
-        found: dict[str, Taken] = {}
-        if self._list.exists():
-            for line in self._list.read_text(encoding="utf-8").splitlines():
-                row = json.loads(line)
-                found[row["serial"]] = Taken(
-                    node=row["node"],
-                    serial=row["serial"],
-                    registration=row["registration"],
-                    synced=row["synced"],
-                )
-        return found
+        return {row.serial: row for row in self._noted()}
+
+    def _noted(self) -> list[Taken]:
+        """Return the lines of the list."""
+        if not self._list.exists():
+            return []
+        return [Taken(**json.loads(line)) for line in self._list.read_text(encoding="utf-8").splitlines()]
 
     @property
     def left(self) -> int:
         """How many identities are still free."""
-        return len(self._rows) - len({row.node for row in self.taken().values()})
+        return len(self._rows) - len({row.node for row in self._noted()})
 
-    def take(self, serial: str, registration: Mapping[str, Any]) -> str:
+    def take(self, serial: str, registration: Mapping[str, Any], note: str = "") -> str:
         """Return the node id of a board: the one it has, the one asked for, or the next. Raises FieldError."""
-        taken = self.taken()
-        known = taken.get(serial)
-        used = {row.node for row in taken.values()}
+        used = {row.node: row.serial for row in self._noted()}
+        known = self.taken().get(serial)
         wanted = registration.get("id")
-        if known is not None:
+        if known is not None and not known.refused:
             node = known.node
         elif wanted:
             node = str(wanted)
+            if node in used:
+                raise diagnose(Symptom.IDENTITY_USED, node=node, serial=used[node], bundle=self.path.name)
         else:
             node = next((ident for ident in self._rows if ident not in used), "")
-        if node not in self._rows or (known is None and node in used):
+        if node not in self._rows:
             raise diagnose(Symptom.NO_IDENTITY_LEFT, bundle=self.path.name, node=wanted or "another board")
-        self._note(Taken(node=node, serial=serial, registration={**registration, "id": node}))
+        self._note(Taken(node=node, serial=serial, registration={**registration, "id": node}, note=note))
         return node
 
     def provisioned(self, node: str, registration: Mapping[str, Any]) -> Provisioned:
@@ -107,16 +110,19 @@ class OfflineBundle:
 
     def synced(self, row: Taken) -> None:
         """Note that the cloud knows of one."""
-        self._note(Taken(node=row.node, serial=row.serial, registration=row.registration, synced=True))
+        self._note(replace(row, synced=True, refused=False))
+
+    def refused(self, row: Taken) -> None:
+        """Note that the cloud does not take one: nobody gets this identity, and its board another."""
+        if not row.refused:
+            self._note(replace(row, refused=True))
 
     def _read(self, name: str) -> str:
         with zipfile.ZipFile(self.path) as bundle:
             return bundle.read(name).decode()
 
     def _note(self, row: Taken) -> None:
-        line = {
-            "node": row.node, "serial": row.serial, "registration": dict(row.registration), "synced": row.synced
-        }  # fmt: skip
+        line = {**asdict(row), "registration": dict(row.registration)}
         with self._list.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
             file.flush()

@@ -136,7 +136,7 @@ class Provision:
             order = self._job.order
             registration = {"serial": board.serial, **order.registration(), "who": self._job.who}
             if self._bundle is not None:
-                registration["id"] = self._bundle.take(board.serial, registration)
+                registration["id"] = self._bundle.take(board.serial, registration, fitted(order))
                 step.detail = f"{registration['id']}, from {self._bundle.path.name}"
             elif self._job.replaces:
                 assert self._cloud is not None
@@ -215,7 +215,7 @@ class Provision:
                     status = await self._until(watch, stage, console)
                     step.detail = detail_of(stage, status)
                     if stage is Stage.STORED and self._cloud is not None:
-                        step.detail = await self._until_stored(node)
+                        step.detail = await self._until_stored(node, status)
             return status
         finally:
             console.close()
@@ -258,7 +258,7 @@ class Provision:
         while watch.stage is not None and WATCHED.index(watch.stage) <= WATCHED.index(stage):
             trouble = watch.trouble(self._tools.clock())
             if trouble is not None:
-                raise trouble
+                raise await self._of_silence(trouble, watch.status)
             await self._tools.sleep(POLL_S)
             status = await asyncio.to_thread(console.status, ASK_S)
             if status is not None:
@@ -269,7 +269,24 @@ class Provision:
         assert watch.status is not None
         return watch.status
 
-    async def _until_stored(self, node: str) -> str:
+    async def _of_silence(self, error: FieldError, status: NodeStatus | None) -> FieldError:
+        """Return the error, or what the cloud knows better: brokers acknowledge also what they deny.
+
+        A gateway that is well and did not hear the birth of this start was kept from it by the access list.
+        """
+        if error.symptom is not Symptom.GATEWAY_SILENT or self._cloud is None or status is None:
+            return error
+        try:
+            device = await self._cloud.device(status.node) or {}
+            well = {row["gateway"] for row in await self._cloud.gateways() if row.get("state") == "ok"}
+        except FieldError:
+            return error  # the cloud went away: it knows no better
+        serves = device.get("gateway")
+        if device.get("boot") == status.boot or not (serves in well if serves else well):
+            return error
+        return diagnose(Symptom.ACCESS_LIST, stage=Stage.STORED, node=status.node)
+
+    async def _until_stored(self, node: str, status: NodeStatus) -> str:
         """Return the values of the first reading that the cloud's store shows; raise FieldError."""
         assert self._cloud is not None
         until_s = self._tools.clock() + self._job.patience_s[Stage.STORED]
@@ -282,6 +299,9 @@ class Provision:
                         raise diagnose(Symptom.IMPLAUSIBLE, quantity=name, value=value, node=node)
                 return f"seen at {self._cloud.url}"
             if self._tools.clock() > until_s:
+                if not values_of(status):  # an empty reading is acknowledged, and leaves nothing to store
+                    names = ", ".join(sensor.name for sensor in status.sensors) or "none is fitted"
+                    raise diagnose(Symptom.NO_VALUE, stage=Stage.STORED, sensor=names)
                 raise diagnose(Symptom.NOT_STORED, node=node)
             self._course.say("acknowledged; the store has it in a moment")
             await self._tools.sleep(POLL_S)

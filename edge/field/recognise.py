@@ -68,6 +68,7 @@ def of_mpremote(said: Sequence[str], port: str) -> FieldError:
 
 _NODE: tuple[tuple[str, str, Symptom], ...] = (
     # stage, pattern, symptom. Wi-Fi codes: ESP-IDF's wifi_err_reason_t and MicroPython's; CYW43 counts below 0.
+    # Bare TLS codes are mbedTLS's, built without its words: -9984 unverified, -30592 fatal alert.
     ("network", r"access point (lets|refuses)", Symptom.NODE_SAYS),
     ("network", r"password|auth|handshake|status (202|204|15|-3)\b", Symptom.BAD_PASSWORD),
     ("network", r"address|dhcp|status 2\b", Symptom.NO_ADDRESS),
@@ -78,10 +79,11 @@ _NODE: tuple[tuple[str, str, Symptom], ...] = (
     ("broker", r"addrinfo|name or service|no such host|unknown host|cannot resolve|gaierror|\(-2,|-202\b"
      r"|\bDNS\b|no address for", Symptom.DNS),
     ("broker", r"not authori[sz]ed|bad user|user ?name|refuses the (name|log)", Symptom.LOGIN_REFUSED),
-    ("broker", r"unknown ca|unknown_ca|NOT_TRUSTED|not correctly signed|CN_MISMATCH|verify.failed|not by our",
+    ("broker", r"unknown ca|unknown_ca|NOT_TRUSTED|not correctly signed|CN_MISMATCH|verify.failed|not by our"
+     r"|-9984\b",
      Symptom.TLS_AUTHORITY),
     ("broker", r"alert.*(certificate|handshake|unknown|revoked|access)|certificate (revoked|refused)"
-     r"|FATAL.?ALERT|bad certificate", Symptom.CERTIFICATE_REFUSED),
+     r"|FATAL.?ALERT|-30592\b|bad certificate", Symptom.CERTIFICATE_REFUSED),
     ("broker", r"no answer|cannot reach|ECONNREFUSED|ETIMEDOUT|EHOSTUNREACH|refused|timed? ?out|no route",
      Symptom.BROKER_AWAY),
     ("broker", r"hung up|no MQTT|end of stream|connection broke|ECONNRESET", Symptom.BROKER_HANGS_UP),

@@ -7,6 +7,7 @@ from typing import Any
 
 _GOOD = ("done",)
 _WRONG = ("returned", "silent")
+_WORDS = {"trial": "on trial"}
 ENDED = frozenset({"done", "stopped"})
 
 
@@ -14,10 +15,11 @@ def headline(row: Mapping[str, Any]) -> str:
     """Return a roll-out in one line."""
     counts = row.get("counts") or {}
     done, total = int(counts.get("done") or 0), int(row.get("total") or 0)
-    wrong = sum(int(counts.get(name) or 0) for name in _WRONG)
+    wrong, trial = sum(int(counts.get(name) or 0) for name in _WRONG), int(counts.get("trial") or 0)
     words = (
         f"roll-out {row['id']}: {row['version']} for {row['board']}, {row['state']}, {done} of {total} nodes"
     )
+    words += f", {trial} on trial" if trial else ""
     return f"{words}, {wrong} went wrong" if wrong else words
 
 
@@ -31,7 +33,7 @@ def ring_lines(row: Mapping[str, Any]) -> list[tuple[str, float, str]]:
         words = f"{done} of {len(states)}"
         for name in ("trial", "sent", "returned", "silent", "away"):
             if name in states:
-                words += f", {states.count(name)} {name}"
+                words += f", {states.count(name)} {_WORDS.get(name, name)}"
         begun = index <= int(row.get("ring") or 0)
         lines.append((f"{percent} %", done / len(states) if states else 0.0, words if begun else "not begun"))
     return lines

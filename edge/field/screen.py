@@ -127,7 +127,7 @@ def show_success(console: Console, title: str, rows: Sequence[tuple[str, str]], 
         parts += [Text(), Text("Next:", style="dim"), *(Text(f"  {line}") for line in then)]
     if not console.is_terminal:
         console.print(title, markup=False, highlight=False)
-        for name, text in rows:
+        for name, text in (*rows, *(("next", line) for line in then)):
             console.print(f"  {name}: {text}", markup=False, highlight=False, soft_wrap=True)
         return
     console.print(

@@ -59,7 +59,7 @@ async def test_the_catalogue_is_served_whole(client: Any) -> None:
 async def test_a_registered_node_is_silent_until_it_is_heard(client: Any) -> None:
     await client.register(STAGE)
     told = await client.get("/api/v1/nodes/water-1")
-    assert told == {**STAGE, "state": "silent", "time_ms": None}
+    assert told == {**STAGE, "state": "silent", "time_ms": None, "trial": False}
     now_ms = epoch_ms()
     await client.write(f"water_level,node=water-1 level_m=1.5 {now_ms}")
     told = await client.get("/api/v1/nodes/water-1")

@@ -22,22 +22,6 @@ pytestmark = pytest.mark.real
 WITHIN_S = 5.0
 
 
-class TlsMosquitto(servers.Server):
-    """A broker that lets in whom the authority knows, by the name in the certificate."""
-
-    def command(self) -> list[str]:
-        """Write the configuration; return the command."""
-        config = self.folder / "mosquitto.conf"
-        config.write_text(
-            f"listener {self.port} 127.0.0.1\nuser root\nallow_anonymous false\n"
-            f"cafile {self.folder}/ca.crt\ncertfile {self.folder}/server.crt\n"
-            f"keyfile {self.folder}/server.key\ncrlfile {self.folder}/crl.pem\n"
-            "require_certificate true\nuse_identity_as_username true\n"
-            f"acl_file {servers.DEPLOY / 'mosquitto' / 'acl.conf'}\n"
-        )
-        return [servers.program("mosquitto"), "-c", str(config)]
-
-
 class Street:
     """An authority and its broker."""
 
@@ -50,7 +34,7 @@ class Street:
         write_whole(folder / "server.key", private_pem(key), mode=0o600)
         write_whole(folder / "ca.crt", self.authority.root_pem.encode())
         self.revoke()
-        self.broker = TlsMosquitto(folder)
+        self.broker = servers.TlsMosquitto(folder / "broker", folder, passwords={"nobody": "a password"})
 
     def revoke(self, *numbers: str) -> None:
         """Write the list of revoked certificates."""
@@ -141,8 +125,31 @@ async def test_what_is_revoked_stays_outside_once_the_broker_has_read_the_list(s
 async def test_a_hang_up_signal_makes_the_broker_read_the_list(street: Street) -> None:
     number = street.identity("water-1")
     street.revoke(number)
+    await hang_up(street)
+    assert street.broker.running
+
+
+async def hang_up(street: Street, node: str = "water-1") -> None:
+    """Let the broker read its list anew; return when it keeps the node out."""
     os.kill(street.broker.pid, signal.SIGHUP)
     async with asyncio.timeout(WITHIN_S):
-        while await enters(street, "water-1"):
+        while await enters(street, node):
             pass
-    assert street.broker.running
+
+
+async def test_who_is_connected_stays_until_the_connection_ends_and_a_restart_ends_all(street: Street) -> None:
+    number = street.identity("water-1")
+    for name in ("water-2", GATEWAY):
+        street.identity(name)
+    async with street.client(GATEWAY) as gateway, street.client("water-1") as stolen:
+        await gateway.subscribe("cn/v1/+/data", qos=1)
+        street.revoke(number)
+        await hang_up(street)
+        await stolen.publish("cn/v1/water-1/data", b"still heard", qos=1)
+        assert await first(gateway) == ("cn/v1/water-1/data", b"still heard")
+        street.broker.stop()
+        street.broker.start()
+        with pytest.raises(aiomqtt.MqttError):
+            await first(stolen)
+    assert not await enters(street, "water-1")
+    assert await enters(street, "water-2") and await enters(street, GATEWAY)

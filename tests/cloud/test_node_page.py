@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -60,10 +61,14 @@ async def phone(city: City, browser: Browser, tmp_path: Any) -> AsyncIterator[No
 async def provisioned(city: City) -> None:
     body = wanted(SERIAL, id=NODE, csr=csr(), lat=None, lon=None)
     await city.send("POST", "/api/v1/provision", json=body)
+    await born(city, trial=True)
+
+
+async def born(city: City, *, trial: bool) -> None:
     births = [
         {
             "node": NODE, "firmware": "1.4.0", "hardware": "esp32", "serial": "246f28aabbcc", "boot": 120_417,
-            "trial": True, "time_ms": now_ms(),
+            "trial": trial, "time_ms": now_ms(),
         }
     ]  # fmt: skip
     await city.send("PUT", "/api/v1/gateways/gw-1/report", json={"time_ms": now_ms(), "births": births})
@@ -73,9 +78,9 @@ async def test_it_shows_who_the_node_is_and_its_readings_as_they_arrive(city: Ci
     await provisioned(city)
     await phone.open()
     await phone.sees("#who h1", "Stage station 1")
-    await phone.sees("#who", "on trial")
+    await phone.sees("#who .trial", "new firmware on trial")
     await phone.sees("#device", SERIAL)
-    await phone.sees("#device", "1.4.0")
+    await phone.sees("#device", "1.4.0 · on trial")
     await phone.sees("#device", "120417")
     await city.write(NODE, level_m=4.21)
     await phone.sees("#readings .value", "4.21")
@@ -83,6 +88,9 @@ async def test_it_shows_who_the_node_is_and_its_readings_as_they_arrive(city: Ci
     await city.write("water-level-2", level_m=9.99)
     await city.write(NODE, level_m=4.22)
     await phone.sees("#readings h2", "2 arrived")  # those of others do not come here
+    await born(city, trial=False)  # a reading was acknowledged: the page hears of it by itself
+    await phone.page.locator("#who .trial").wait_for(state="detached")
+    await phone.page.locator("#device dd", has_text=re.compile("^1.4.0$")).wait_for()
 
 
 async def test_the_place_is_set_by_a_tap_and_saved_with_the_token_asked_for_once(

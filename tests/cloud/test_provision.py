@@ -136,11 +136,13 @@ async def test_another_device_takes_a_nodes_place_and_the_old_one_is_barred(
     client: Any, tmp_path: Path
 ) -> None:
     first = await provision(client, id="water-1")
-    await report(client, birth("water-1", epoch_ms()))
+    await report(client, birth("water-1", epoch_ms(), trial=True))
+    assert (await client.get("/api/v1/nodes/water-1"))["trial"] is True
     body = {"serial": OTHER_SERIAL, "csr": csr(), "who": "Wang"}
     answer = await client.ask("POST", "/api/v1/nodes/water-1/replace", json=body)
     assert answer.status == 200, answer.text
     assert answer.json["node"]["lat"] == first["node"]["lat"]
+    assert answer.json["node"]["trial"] is False, "what the old device tried ended with it"
     assert certificate(first["certificate"]).serial_number in revoked(tmp_path)
     found = await device(client, "water-1")
     assert (found["serial"], found["firmware"], found["boot"]) == (OTHER_SERIAL, None, None)

@@ -64,6 +64,11 @@ def done(*commands: Any, status: int = 0, detail: Any = None) -> list[dict[str, 
     ]
 
 
+async def on_trial(client: Any) -> set[str]:
+    """The nodes that the list shows as on trial."""
+    return {row["id"] for row in (await client.get("/api/v1/nodes"))["nodes"] if row["trial"]}
+
+
 def born(nodes: Any, **changes: Any) -> list[dict[str, Any]]:
     return [birth(node, epoch_ms(), **{"firmware": "2.0.0", "boot": 20_001, **changes}) for node in nodes]
 
@@ -87,10 +92,12 @@ async def test_a_version_goes_out_ring_by_ring_as_births_prove_it(client: Any) -
     assert (await stepped(client, rollout["id"]))["counts"]["trial"] == 2
     found = await client.get(f"/api/v1/nodes/{next(iter(first))}/device")
     assert found["trial"] is True
+    assert await on_trial(client) == set(first), "the list of nodes says so too"
     assert found["rollout"] == {
         "id": rollout["id"], "version": "2.0.0", "state": "trial", "rollout_state": "running", "why": "",
     }  # fmt: skip
     await report(client, *born(first), replies=done(*first.values()))
+    assert await on_trial(client) == set()
     assert (await stepped(client, rollout["id"]))["ring"] == 1
     second = await told(client)
     assert len(second) == 18 and not set(first) & set(second)
@@ -106,7 +113,18 @@ async def test_a_node_whose_update_is_done_is_not_on_trial_any_more(client: Any)
     await report(client, *born(["water-1"], trial=True), replies=done(command, status=1))
     await report(client, replies=done(command))
     assert (await client.get("/api/v1/nodes/water-1/device"))["trial"] is False
+    assert await on_trial(client) == set()
     assert (await stepped(client, rollout["id"]))["state"] == "done"
+
+
+async def test_a_cloud_that_starts_anew_knows_who_is_on_trial(
+    tmp_path: Path, run_cloud_in: Callable[..., Any]
+) -> None:
+    async with run_cloud_in(tmp_path / "again") as client:
+        await client.register({"id": "water-1", "kind": "water_level"})
+        await report(client, *born(["water-1"], trial=True))
+    async with run_cloud_in(tmp_path / "again") as client:
+        assert (await client.get("/api/v1/nodes/water-1"))["trial"] is True
 
 
 async def test_the_cloud_looks_by_itself_when_a_gateway_brings_news(client: Any) -> None:

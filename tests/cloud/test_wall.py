@@ -6,7 +6,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from playwright.async_api import Browser
+from playwright.async_api import Browser, FloatRect
 from wall_rig import COUNTS, HOSTILE_LABEL, NODES, ONE_OF_EACH_KIND, City, Wall, now_ms, quarantined
 
 PAINTED = """selector => {
@@ -99,6 +99,40 @@ async def test_a_rejected_value_asks_for_attention_and_is_crossed_in_the_chart(c
     await wall.sees(".quantity:first-child .flag", "rejected -999.90 m")
     await wall.sees(".quantity:first-child .crossed", "× 1 rejected")
     await wall.sees("#drawer .state", "Suspect")
+
+
+async def test_new_firmware_on_trial_shows_until_it_proved_itself(city: City, wall: Wall) -> None:
+    async def born(**trial: bool) -> None:
+        births = [
+            {
+                "node": node, "firmware": "2.0.0", "hardware": "esp32", "serial": "", "boot": 20_001,
+                "trial": on_trial, "time_ms": now_ms(),
+            }
+            for node, on_trial in trial.items()
+        ]  # fmt: skip
+        await city.send("PUT", "/api/v1/gateways/gw-1/report", json={"time_ms": now_ms(), "births": births})
+
+    await city.populate()
+    await wall.open()
+    assert await wall.page.locator(".legend [data-trial]").count() == 0
+    at = await wall.page.evaluate("id => cityWall.pointOf(id)", "air-quality-2")
+    around: FloatRect = {"x": at["x"] - 20, "y": at["y"] - 20, "width": 40, "height": 40}
+    before = await wall.page.screenshot(clip=around)
+    await born(**{"air-quality-2": True, "water-level-2": True})
+    await wall.sees(".legend", "new firmware on trial2")
+    assert await wall.page.screenshot(clip=around) != before  # the dashed ring
+    await wall.page.mouse.move(at["x"], at["y"])
+    await wall.sees("#tip", "new firmware on trial")
+    await wall.page.mouse.click(at["x"], at["y"])
+    await wall.sees("#drawer .trial", "new firmware on trial")
+    await wall.page.locator("#lang").click()
+    await wall.sees("#drawer .trial", "新固件试运行")
+    await wall.sees(".legend", "新固件试运行2")
+    await city.write("water-level-2", level_m_rejected=-999.9, level_m_qc=4)
+    await wall.sees("#attention .note", "新固件试运行")
+    await born(**{"air-quality-2": False, "water-level-2": False})
+    await wall.page.locator("#drawer .trial").wait_for(state="hidden")
+    await wall.page.locator(".legend [data-trial]").wait_for(state="detached")
 
 
 async def test_the_ledger_balances_and_is_followed_to_the_line_of_a_node(city: City, wall: Wall) -> None:

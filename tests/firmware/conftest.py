@@ -138,25 +138,14 @@ def micropython(tmp_path_factory: pytest.TempPathFactory) -> MicroPython:
     return MicroPython(fetch.stdout.strip(), compiled)
 
 
-class TlsMosquitto(servers.Mosquitto):
+class TlsMosquitto(servers.TlsMosquitto):
     """The deployed broker, with TLS and client certificates; what `keys` holds is made with openssl."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.keys = folder / "keys"
+        super().__init__(folder, folder / "keys", list_of_revoked=False)
         self.keys.mkdir(parents=True)
         self._openssl("req -x509 -new -nodes {P256} -keyout ca.key -out ca.crt -subj /CN=test-ca -days 2")
         self.issue("server", self.host, f"subjectAltName=IP:{self.host}")
-
-    def command(self) -> list[str]:
-        """Add to the configuration what its last lines tell an operator to switch on."""
-        command = super().command()
-        with (self.folder / "mosquitto.conf").open("a", encoding="utf-8") as config:
-            config.write(
-                f"cafile {self.keys}/ca.crt\ncertfile {self.keys}/server.crt\nkeyfile {self.keys}/server.key\n"
-                "require_certificate true\nuse_identity_as_username true\n"
-            )
-        return command
 
     def issue(self, name: str, common_name: str, extension: str = "keyUsage=digitalSignature") -> None:
         """Make NAME.key and NAME.crt, signed by the test's authority."""

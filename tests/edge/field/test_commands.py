@@ -71,6 +71,22 @@ def test_nodes_are_listed_and_shown_for_people_and_for_programs(cloud: CloudStan
 
 
 @pytest.mark.usefixtures("served")
+def test_new_firmware_on_trial_shows_in_the_list_and_at_the_node(cloud: CloudStandIn) -> None:
+    facts = {"kind": "weather", "label": {}, "site": "s", "district": "d", "state": "ok", "time_ms": None}
+    for node, trial in (("trying", True), ("settled", False)):
+        cloud.nodes[node] = {"id": node, **facts, "trial": trial}
+    cloud.serials["trying"] = "24dcc3a1b2c4"
+    cloud.device = {"firmware": "0.3.0", "hardware": "esp32", "trial": True}
+    rows = {line.split()[0]: line for line in call("list").output.splitlines()}
+    assert "ok, on trial" in rows["trying"] and "on trial" not in rows["settled"]
+    listed = json.loads(call("list", "--json", "--trial").stdout)["nodes"]
+    assert [(row["id"], row["trial"]) for row in listed] == [("trying", True)]
+    assert "0.3.0 esp32, new firmware on trial" in call("show", "trying").output
+    shown = json.loads(call("show", "trying", "--json").stdout)
+    assert shown["node"]["trial"] is True and shown["device"]["trial"] is True
+
+
+@pytest.mark.usefixtures("served")
 def test_a_failure_leaves_with_its_stages_code_and_is_json_for_programs() -> None:
     result = call("show", "nobody", "--json")
     assert result.exit_code == 13

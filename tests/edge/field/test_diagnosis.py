@@ -134,6 +134,8 @@ def test_what_mpremote_says(said: list[str], symptom: Symptom) -> None:
             "no TLS: SSL - A fatal alert message was received from our peer",
             Symptom.CERTIFICATE_REFUSED,
         ),
+        ("broker", "cannot reach 10.0.0.1:8883: -30592", Symptom.CERTIFICATE_REFUSED),
+        ("broker", "cannot reach 10.0.0.1:8883: -9984", Symptom.TLS_AUTHORITY),
         ("broker", "the broker refuses: not authorised", Symptom.LOGIN_REFUSED),
         ("broker", "10.0.0.1:8883 hung up", Symptom.BROKER_HANGS_UP),
         ("birth", "the broker refuses a subscription", Symptom.ACCESS_LIST),

@@ -86,16 +86,16 @@ def test_arguments_are_those_of_the_command() -> None:
 def test_a_roll_out_is_told_by_its_rings_and_by_who_went_wrong() -> None:
     row: dict[str, Any] = {
         "id": 7, "version": "0.3.0", "board": "esp32", "state": "stopped", "rings": [1, 10, 100], "ring": 1,
-        "total": 4, "counts": {"done": 2, "returned": 1, "waiting": 1},
+        "total": 5, "counts": {"done": 2, "trial": 1, "returned": 1, "waiting": 1},
         "nodes": [
             {"node": "a", "ring": 0, "state": "done"}, {"node": "b", "ring": 1, "state": "done"},
             {"node": "c", "ring": 1, "state": "returned", "why": "no reading acknowledged"},
-            {"node": "d", "ring": 2, "state": "waiting"},
+            {"node": "d", "ring": 2, "state": "waiting"}, {"node": "e", "ring": 1, "state": "trial"},
         ],
     }  # fmt: skip
-    assert headline(row) == "roll-out 7: 0.3.0 for esp32, stopped, 2 of 4 nodes, 1 went wrong"
+    assert headline(row) == "roll-out 7: 0.3.0 for esp32, stopped, 2 of 5 nodes, 1 on trial, 1 went wrong"
     assert ring_lines(row) == [
-        ("1 %", 1.0, "1 of 1"), ("10 %", 0.5, "1 of 2, 1 returned"), ("100 %", 0.0, "not begun")
+        ("1 %", 1.0, "1 of 1"), ("10 %", 1 / 3, "1 of 3, 1 on trial, 1 returned"), ("100 %", 0.0, "not begun")
     ]  # fmt: skip
     assert troubles(row) == [("c", "returned", "no reading acknowledged")]
 

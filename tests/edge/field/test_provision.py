@@ -179,6 +179,21 @@ async def test_a_node_that_stands_still_is_told_by_its_stage(
     assert place.console.open == 0
 
 
+async def test_a_gateway_that_is_well_and_hears_nothing_means_the_access_list(
+    place: Workplace, api: CloudApi, cloud: CloudStandIn
+) -> None:
+    place.console.statuses = [None, status(stage="sample", acknowledged=0, boot=10_007)]
+    cloud.gateways = [{"gateway": "gw-01", "state": "silent"}]
+    await fails(place, api, Symptom.GATEWAY_SILENT, Stage.STORED)
+    cloud.gateways.append({"gateway": "gw-02", "state": "ok"})
+    error = await fails(place, api, Symptom.ACCESS_LIST, Stage.STORED)
+    assert NODE in error.cause and "acl.conf" in error.remedies[0]
+    cloud.device = {"gateway": "gw-01", "boot": 10_006}
+    await fails(place, api, Symptom.GATEWAY_SILENT, Stage.STORED)  # its own gateway is away
+    cloud.device = {"gateway": "gw-02", "boot": 10_007}
+    await fails(place, api, Symptom.GATEWAY_SILENT, Stage.STORED)  # its gateway heard the birth
+
+
 async def test_a_node_that_never_speaks_is_mute_and_one_that_says_why_has_fallen(
     place: Workplace, api: CloudApi
 ) -> None:
@@ -201,6 +216,9 @@ async def test_a_store_that_does_not_show_the_reading_is_not_a_success(
     stored(cloud, time_ms=1)  # an old reading of before
     place.console.statuses = [None, status()]
     await fails(place, api, Symptom.NOT_STORED, Stage.STORED)
+    empty = [{"name": "jsn_sr04t", "ok": True, "error": None, "values": {"level_m": None}}]
+    place.console.statuses = [None, status(sensors=empty)]
+    assert "measure nothing: jsn_sr04t" in (await fails(place, api, Symptom.NO_VALUE, Stage.STORED)).cause
     stored(cloud, qc={"level_m": 4}, rejected={"level_m": 99.0})
     place.console.statuses = [None, status()]
     error = await fails(place, api, Symptom.IMPLAUSIBLE, Stage.STORED)

@@ -57,12 +57,15 @@ function why({ trouble, quantity, value, since_ms }) {
   return t(`why_${trouble}`, { age: age(now_ms() - since_ms) });
 }
 
+/** What is wrong, and that new firmware may be why. */
+const reason = (item) => (item.node.trial ? `${why(item)} · ${t("trial")}` : why(item));
+
 function line(item, sub = false) {
   const { node, since_ms } = item;
   return el("button", { type: "button", class: sub ? "note sub" : "note", on: { click: () => look({ node: node.id }) } },
     badge(BADGE[item.trouble]), el("span", { class: "name" }, label(node.label, node.id)),
     el("span", { class: "since" }, since_ms ? t("since", { time: moment(since_ms, now_ms()) }) : ""),
-    el("span", { class: "why" }, why(item)));
+    el("span", { class: "why" }, reason(item)));
 }
 
 function fold(group) {
@@ -83,7 +86,7 @@ function fold(group) {
 function draw(force = false) {
   const items = troubles();
   const list = groups(items);
-  const signature = JSON.stringify([t("title"), list.map((group) => [group.key, group.items.map(why)])]);
+  const signature = JSON.stringify([t("title"), list.map((group) => [group.key, group.items.map(reason)])]);
   if (!force && signature === drawn) return;
   drawn = signature;
   byId("attention-count").textContent = items.length ? String(items.length) : "";

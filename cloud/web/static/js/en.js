@@ -101,6 +101,7 @@ export default {
   f_do_identify: "Identify (blink)", f_do_sample: "Read now", f_do_set: "Set period", f_do_settings: "Settings", f_do_status: "Status", f_do_lamp: "Lamp",
   f_do_schedule: "Schedule", f_do_reboot: "Restart", f_do_update: "Update", f_do_reset: "Reset",
   f_state_queued: "waits for node", f_state_sent: "sent", f_state_accepted: "accepted", f_state_done: "done", f_state_refused: "refused", f_state_expired: "not in time", f_state_failed: "failed",
+  trial: "new firmware on trial",
   f_trial: "on trial", f_serial: "Serial", f_hardware: "Board", f_firmware: "Firmware", f_rollout: "Roll-out", f_born: "Last birth", f_boot: "Start no.",
   f_gateway: "Gateway", f_provisioned: "Provisioned", f_never: "never", f_certificate: "Certificate", f_until: "until {time}", f_fingerprint: "SHA-256",
   f_stranger: "Another device speaks under this name: {serial}. If it was exchanged: cityneuron node replace.",

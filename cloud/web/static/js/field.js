@@ -27,7 +27,7 @@ function who() {
     el("p", {}, `${label(system?.label)} · ${label(kindOf(node())?.label, kind)} · ${ID}`),
     el("p", {}, [site, district].filter((word) => word && word !== ID).join(" · ")),
     state,
-    device.onTrial() ? el("span", { class: "trial" }, t("f_trial")) : null,
+    node().trial ? el("span", { class: "trial" }, t("trial")) : null,
   ].filter(Boolean));
 }
 
@@ -109,9 +109,11 @@ function listen() {
   };
   source.onerror = again;
   source.addEventListener("nodes", (message) => {
+    const before = node().trial;
     putNodes(JSON.parse(message.data).nodes);
     who();
     place.draw();
+    if (node().trial !== before) device.read(ID).then(device.draw, () => {}); // the stream says when the cloud is away
   });
   source.addEventListener("readings", (message) => {
     arrived += 1;

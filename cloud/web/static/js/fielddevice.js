@@ -8,8 +8,6 @@ import { now_ms } from "./state.js";
 
 let facts = null;
 
-export const onTrial = () => Boolean(facts?.trial);
-
 export async function read(id) {
   facts = await api.device(id);
 }

@@ -107,6 +107,9 @@ function drawLegend() {
   const levels = LEVELS.filter((level) => marks.some((mark) => mark.level === level));
   legend.querySelectorAll("[data-level]").forEach((item) => item.remove());
   legend.append(...levels.map((level) => el("li", { data: { level } }, levelMark(level))));
+  const trials = marks.filter((mark) => mark.node.trial).length;
+  legend.querySelector("[data-trial]")?.remove();
+  if (trials) legend.append(el("li", { data: { trial: "" } }, el("span", { class: "ring" }), el("span", {}, t("trial")), el("b", {}, number(trials))));
   const blank = byId("blank");
   blank.hidden = store.nodes.size > 0;
   if (!blank.hidden) blank.replaceChildren(el("b", {}, t("no_nodes")), el("span", {}, t("no_nodes_hint")));
@@ -122,7 +125,7 @@ function point(event) {
   const { name, value } = found.mark.words();
   tip.style.left = `${found.x}px`;
   tip.style.top = `${found.y}px`;
-  tip.replaceChildren(name, el("b", {}, value || t(found.mark.node.state), found.mark.level ? levelMark(found.mark.level) : ""));
+  tip.replaceChildren(name, el("b", {}, value || t(found.mark.node.state), found.mark.level ? levelMark(found.mark.level) : ""), found.mark.node.trial ? el("span", { class: "trial" }, t("trial")) : "");
 }
 
 function click(event) {

@@ -36,7 +36,7 @@ function heading(node) {
   const pair = (name, value) => (value ? el("span", {}, `${t(name)} ${value}`) : null);
   return [
     el("h2", {}, label(node.label, node.id)),
-    el("div", { class: "ident" }, el("span", {}, `${label(system?.label)} · ${label(kind?.label, node.kind)}`), el("span", { class: "state" })),
+    el("div", { class: "ident" }, el("span", {}, `${label(system?.label)} · ${label(kind?.label, node.kind)}`), el("span", { class: "state" }), el("span", { class: "trial", hidden: true }, t("trial"))),
     el("div", { class: "ident" }, el("span", {}, node.id), pair("site", node.site), pair("gateway", node.gateway), ledger),
   ];
 }
@@ -61,6 +61,7 @@ function fill(node) {
     open.state.replaceChildren(badge(node.state), el("span"));
   }
   text(open.state.lastChild, said);
+  open.trial.hidden = !node.trial;
 }
 
 function rangeBar() {
@@ -151,6 +152,7 @@ export function openNode(id) {
   });
   const head = heading(node);
   open.state = head[1].querySelector(".state");
+  open.trial = head[1].querySelector(".trial");
   open.alerts = el("div", { class: "scroll alerts of-node", role: "list" });
   openDrawer({ heading: head, body: [rangeBar(), open.alerts, el("div", { class: "scroll quantities" }, blocks)] });
   fill(node);

@@ -11,7 +11,7 @@ const PULSES = 48;
 const DRAWN = [...STATES, ...LEVELS.toReversed()]; // the worst last, on top
 
 export const NodeLayer = L.Layer.extend({
-  /** marks(): [{id, x, y, state, off, big, label, value, rank, size, named}] with x, y in world pixels at zoom 0. names(ctx, taken): the map's own names, where room is left. */
+  /** marks(): [{id, node, x, y, state, off, big, label, value, rank, size, named}] with x, y in world pixels at zoom 0. names(ctx, taken): the map's own names, where room is left. */
   initialize(marks, names) {
     this._marks = marks;
     this._names = names;
@@ -141,12 +141,19 @@ export const NodeLayer = L.Layer.extend({
         }
       }
     }
+    ctx.setLineDash([rem() * 0.2, rem() * 0.14]);
+    for (const trial of shown) if (trial.mark.node.trial) this._ring(ctx, trial, 0.7, 0.09);
+    ctx.setLineDash([]);
     const picked = shown.find(({ mark }) => mark.selected);
-    if (!picked) return;
+    if (picked) this._ring(ctx, picked, 0.95, 0.14);
+  },
+
+  /** Draw a ring around a mark: dashed around new firmware on trial, whole around what was picked. */
+  _ring(ctx, { x, y }, radius_rem, width_rem) {
     ctx.beginPath();
-    ctx.arc(picked.x, picked.y, rem() * 0.95, 0, 7);
+    ctx.arc(x, y, rem() * radius_rem, 0, 7);
     ctx.strokeStyle = COLOURS.text;
-    ctx.lineWidth = rem() * 0.14;
+    ctx.lineWidth = rem() * width_rem;
     ctx.stroke();
   },
 

@@ -101,6 +101,7 @@ export default {
   f_do_identify: "亮灯识别", f_do_sample: "立即采样", f_do_set: "设置周期", f_do_settings: "读取设置", f_do_status: "状态", f_do_lamp: "调光",
   f_do_schedule: "时间表", f_do_reboot: "重启", f_do_update: "升级", f_do_reset: "恢复出厂",
   f_state_queued: "等待节点", f_state_sent: "已下发", f_state_accepted: "已受理", f_state_done: "完成", f_state_refused: "拒绝", f_state_expired: "超时", f_state_failed: "失败",
+  trial: "新固件试运行",
   f_trial: "试运行", f_serial: "序列号", f_hardware: "板型", f_firmware: "固件", f_rollout: "升级任务", f_born: "最近上线", f_boot: "启动序号",
   f_gateway: "网关", f_provisioned: "开通", f_never: "从未", f_certificate: "证书", f_until: "有效至 {time}", f_fingerprint: "SHA-256",
   f_stranger: "另一台设备在用这个编号：{serial}。如已更换：cityneuron node replace。",
