@@ -200,6 +200,10 @@ class Ledger:
                 touched = self._touch((node, known_boot))
                 touched.floor, touched.overwritten = floor, overwritten
 
+    def awaiting(self, node: str) -> list[StreamKey]:
+        """Return the streams of a node of which readings are awaited."""
+        return [(node, boot) for boot in self._boots.get(node, ()) if self.streams[node, boot].awaited()]
+
     def unclaim(self, node: str, boot: int, spans: Iterable[Span]) -> None:
         """Readings that had arrived are gone before the store had them: they are awaited again."""
         stream = self._touch((node, boot))
