@@ -195,7 +195,8 @@ class Ledger:
                 floor = max(known.floor, known.top)
             else:
                 continue
-            overwritten = floor if own else min(floor, known.overwritten)
+            went_with_the_power = known_boot < boot and floor == known.top  # none of it is left
+            overwritten = floor if own and not went_with_the_power else min(floor, known.overwritten)
             if (floor, overwritten) != (known.floor, known.overwritten):
                 touched = self._touch((node, known_boot))
                 touched.floor, touched.overwritten = floor, overwritten

@@ -243,7 +243,7 @@ async def test_a_gap_is_asked_for_again_in_exact_ranges_but_not_at_once(tmp_path
 
 
 async def test_what_a_start_lost_is_asked_for_again_after_the_next_one(tmp_path: Path) -> None:
-    """A start tells that a reading of an earlier one is gone; the next start has forgotten that it was asked."""
+    """A start tells that readings of an earlier one are gone; the next one has forgotten that it was asked."""
     rig = Rig(tmp_path, "ys-07")
     await rig.take(birth(boot=1), data("ys-07", 0, [0, 4720, 371], boot=1))
     await rig.take(birth(boot=2, following=2, oldest=(1, 0)))  # its two readings go with the power
