@@ -7,18 +7,15 @@ the sensor, which knows what it was asked (watched.py).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiomqtt
-import pytest
 import servers
 from field_city import until
-from firmware.test_to_the_store import CONFIG, running_gateway
-from firmware.watched import PERIOD_MS, WITHIN_S, WatchedBoard, judge
-from time_servers import SntpServer
+from firmware.watched import MOST_IN_RAM, PERIOD_MS, WITHIN_S, WatchedBoard, judge
 
 from edge.boot import start_of
 from edge.protocol.command import Command, Reply, Status, decode_reply, encode_command
@@ -30,7 +27,7 @@ from gateway.statement import read_accounts
 from simulators.virtual.requests import Why
 
 if TYPE_CHECKING:
-    from conftest import MicroPython
+    from conftest import PlaceBoard
 
 BOARDS = 3
 WRITES_OF_A_LIFE = 97  # a prime: multiples of a number visit each of 1 to 96 once
@@ -38,7 +35,6 @@ STRIDE = 37
 OUTBOX_KB = 32  # eight segments, and each start that samples begins one: the oldest soon have to go
 LATER_MS = 4_000_000_000_000
 CALM_MS = 86_400_000
-MOST_IN_RAM = 8  # the capacity of a watched board's memory
 
 
 class Operator:
@@ -135,42 +131,14 @@ async def come_to_rest(board: WatchedBoard, people: Operator, gateway: Gateway) 
     return dict(status)
 
 
-@pytest.fixture
-async def gateway(
-    mosquitto: servers.Mosquitto, influxdb: servers.InfluxDB, tmp_path: Path
-) -> AsyncIterator[Gateway]:
-    """The real gateway, which admits anybody."""
-    config = tmp_path / "gateway.toml"
-    config.write_text(CONFIG.format(folder=tmp_path, mqtt=mosquitto.url, store=influxdb.url), encoding="utf-8")
-    async with running_gateway(config) as found:
-        yield found
-
-
-@pytest.fixture
-async def place(
-    micropython: MicroPython, mosquitto: servers.Mosquitto, time_server: SntpServer, tmp_path: Path
-) -> AsyncIterator[Callable[..., WatchedBoard]]:
-    """Call with a name, and settings to change, for a board without power; it ends with the test."""
-    boards: list[WatchedBoard] = []
-
-    def make(name: str, **settings: Any) -> WatchedBoard:
-        network = {"broker_port": mosquitto.port, "ntp_hosts": [time_server.address]}
-        boards.append(WatchedBoard(tmp_path, name, micropython.executable, {**network, **settings}))
-        return boards[-1]
-
-    yield make
-    for board in boards:
-        await board.node.stop()
-
-
 async def test_power_that_goes_at_any_write_costs_only_what_no_flash_held(
-    place: Callable[..., WatchedBoard],
+    place_board: PlaceBoard,
     gateway: Gateway,
     mosquitto: servers.Mosquitto,
     influxdb: servers.InfluxDB,
     tmp_path: Path,
 ) -> None:
-    boards = [place(f"lamp-{number}", outbox_kb=OUTBOX_KB) for number in range(BOARDS)]
+    boards = [place_board(f"lamp-{number}", outbox_kb=OUTBOX_KB) for number in range(BOARDS)]
     cuts = [STRIDE * number % WRITES_OF_A_LIFE for number in range(1, WRITES_OF_A_LIFE)]
     for board in boards:
         board.warns_when_connected = True
@@ -206,13 +174,13 @@ async def test_power_that_goes_at_any_write_costs_only_what_no_flash_held(
 
 
 async def test_what_gave_way_to_newer_readings_and_what_the_power_took_are_told_apart(
-    place: Callable[..., WatchedBoard],
+    place_board: PlaceBoard,
     gateway: Gateway,
     mosquitto: servers.Mosquitto,
     influxdb: servers.InfluxDB,
     tmp_path: Path,
 ) -> None:
-    board = place("lamp-9", outbox_kb=0)
+    board = place_board("lamp-9", outbox_kb=0)
     await board.node.start()
     await until(lambda: board.boot is not None and gateway.ledger.top(board.name, board.boot) > 0)
     first = board.boot

@@ -23,8 +23,11 @@ from simulators.virtual.node import VirtualNode
 FLASH_BYTES = 1 << 20
 WITHIN_S = 60.0
 STEP_MV = 5
+AS_FAST_AS_IT_GOES = 1e7  # its deep sleeps
 SUPPLY_PIN = 33
 PERIOD_MS = 50
+MOST_IN_RAM = 8
+"""Readings that a watched board has room for in its memory."""
 _ADDRESS, _CONFIGURATION, _BUS, _MAKER = 0x40, 0x00, 0x02, 0xFE
 _BITS_A_STEP = 4  # of 1.25 mV
 _HEAD = struct.Struct("<4sQIII")
@@ -42,10 +45,15 @@ class _Life:
 
 
 class WatchedBoard:
-    """The firmware as it is shipped, on a virtual board whose INA226 this is. `options`: the VirtualNode's."""
+    """The firmware as it is shipped, on a virtual board whose INA226 this is."""
 
     def __init__(
-        self, folder: Path, name: str, micropython: str, settings: Mapping[str, Any], **options: Any
+        self,
+        folder: Path,
+        name: str,
+        micropython: str,
+        settings: Mapping[str, Any],
+        files: Mapping[str, bytes] | None = None,
     ) -> None:
         self.name = name
         self.measured = self.warnings = 0
@@ -53,15 +61,14 @@ class WatchedBoard:
         """Whether the supply warns as soon as the broker is there."""
         self._lives: dict[int, _Life] = {}
         image = folder / f"{name}.img"
-        files = options.pop("files", {})
-        made = build_image(Layout(board="esp32", settings=_settings(name, settings), files=files), FLASH_BYTES)
-        image.write_bytes(made)
+        layout = Layout(board="esp32", settings=_settings(name, settings), files=files or {})
+        image.write_bytes(build_image(layout, FLASH_BYTES))
         self.node = VirtualNode(
             image,
             micropython,
             sensors={"i2c0": self, f"pin{SUPPLY_PIN}": self},
             on_line=self._on_line,
-            **options,
+            speed=AS_FAST_AS_IT_GOES,
         )
 
     def i2c(self, address: int, written: bytes, wanted: int) -> bytes:
@@ -139,7 +146,7 @@ def _settings(name: str, changes: Mapping[str, Any]) -> dict[str, Any]:
         "node": name,
         "kind": "streetlight",
         "period_ms": PERIOD_MS,
-        "capacity_rows": 8,
+        "capacity_rows": MOST_IN_RAM,
         "pack_rows": 4,
         "broker_host": servers.HOST,
         "broker_tls": False,
