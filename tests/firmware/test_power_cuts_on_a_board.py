@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiomqtt
+import pytest
 import servers
 from field_city import until
 from firmware.watched import MOST_IN_RAM, PERIOD_MS, WITHIN_S, WatchedBoard, judge
@@ -131,6 +132,7 @@ async def come_to_rest(board: WatchedBoard, people: Operator, gateway: Gateway) 
     return dict(status)
 
 
+@pytest.mark.timeout(300)
 async def test_power_that_goes_at_any_write_costs_only_what_no_flash_held(
     place_board: PlaceBoard,
     gateway: Gateway,
