@@ -269,6 +269,7 @@ class Committer:
                 "device %s calls itself %s, which device %s does too: its readings are kept apart",
                 dispute.newcomer, node, dispute.holder,
             )  # fmt: skip
+        heard.update(dict.fromkeys(self._ledger.awaiting(node)))  # it may no longer know what it was asked for
 
     def _adopt(self, birth: Birth, change: Change, payload: bytes | None = None) -> None:
         """The device of this birth has the name: what it says holds for the node."""

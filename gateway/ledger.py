@@ -195,10 +195,15 @@ class Ledger:
                 floor = max(known.floor, known.top)
             else:
                 continue
-            overwritten = floor if own else min(floor, known.overwritten)
+            went_with_the_power = known_boot < boot and floor == known.top  # none of it is left
+            overwritten = floor if own and not went_with_the_power else min(floor, known.overwritten)
             if (floor, overwritten) != (known.floor, known.overwritten):
                 touched = self._touch((node, known_boot))
                 touched.floor, touched.overwritten = floor, overwritten
+
+    def awaiting(self, node: str) -> list[StreamKey]:
+        """Return the streams of a node of which readings are awaited."""
+        return [(node, boot) for boot in self._boots.get(node, ()) if self.streams[node, boot].awaited()]
 
     def unclaim(self, node: str, boot: int, spans: Iterable[Span]) -> None:
         """Readings that had arrived are gone before the store had them: they are awaited again."""

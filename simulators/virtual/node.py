@@ -111,9 +111,12 @@ class VirtualNode:
         """Whether it has power and is not asleep."""
         return self._board is not None
 
-    async def start(self, *, cut_after_writes: int = 0) -> None:
-        """Switch the power on; the port is there when this returns. It may go again within the n-th write."""
-        await _on_io(self._start(cut_after_writes))
+    async def start(self, *, cut_after_writes: int = 0, again: bool = True) -> None:
+        """Switch the power on; the port is there when this returns. It may go again within the n-th write.
+
+        With `again` it comes back at once after that; else with the next start().
+        """
+        await _on_io(self._start(cut_after_writes, again))
 
     async def stop(self) -> None:
         """Switch the power off and take the port away."""
@@ -145,12 +148,12 @@ class VirtualNode:
             await _on_io(self._kill(End(why=Why.CUT)))
         await self.until(lambda: sum(end.why is Why.CUT for end in self.ends) > cuts, timeout_s)
 
-    async def _start(self, cut_after_writes: int) -> None:
+    async def _start(self, cut_after_writes: int, again: bool) -> None:
         if self._task is not None and not self._task.done():
             return
         if not self.port:
             self._open_port()
-        self._stays_off, self._failure = False, None
+        self._stays_off, self._failure = not again, None
         self._lose_power()
         self._arm(cut_after_writes)
         self._task = asyncio.create_task(self._live(), name=f"virtual node {self.image.name}")

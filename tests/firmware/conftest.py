@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -20,13 +20,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from firmware.test_to_the_store import CONFIG, running_gateway
+from firmware.watched import WatchedBoard
 from peer import Peer
 from time_servers import SntpServer
 
 from edge.field.image import compile_module
+from gateway.app import Gateway
 
 FIRMWARE = servers.PROJECT / "firmware"
 SCRIPTS = Path(__file__).with_name("on_micropython")
+PlaceBoard = Callable[..., WatchedBoard]
 HEAP_KW = 128  # 128wK is 128 KB where words have 32 bits, and as many words on amd64
 FETCH_WITHIN_S = 300
 RUN_WITHIN_S = 60
@@ -272,3 +276,31 @@ async def peer(mosquitto: servers.Mosquitto) -> AsyncIterator[Peer]:
     """A small gateway on the same broker."""
     async with Peer(mosquitto.host, mosquitto.port) as gateway:
         yield gateway
+
+
+@pytest.fixture
+async def gateway(
+    mosquitto: servers.Mosquitto, influxdb: servers.InfluxDB, tmp_path: Path
+) -> AsyncIterator[Gateway]:
+    """The real gateway, which admits anybody, with a real store."""
+    config = tmp_path / "gateway.toml"
+    config.write_text(CONFIG.format(folder=tmp_path, mqtt=mosquitto.url, store=influxdb.url), encoding="utf-8")
+    async with running_gateway(config) as found:
+        yield found
+
+
+@pytest.fixture
+async def place_board(
+    micropython: MicroPython, mosquitto: servers.Mosquitto, time_server: SntpServer, tmp_path: Path
+) -> AsyncIterator[PlaceBoard]:
+    """Call with a name, and settings to change, for a virtual board without power; it ends with the test."""
+    boards: list[WatchedBoard] = []
+
+    def place(name: str, files: Mapping[str, bytes] | None = None, **settings: Any) -> WatchedBoard:
+        network = {"broker_port": mosquitto.port, "ntp_hosts": [time_server.address]}
+        boards.append(WatchedBoard(tmp_path, name, micropython.executable, {**network, **settings}, files))
+        return boards[-1]
+
+    yield place
+    for board in boards:
+        await board.node.stop()

@@ -242,6 +242,26 @@ async def test_a_gap_is_asked_for_again_in_exact_ranges_but_not_at_once(tmp_path
     assert rig.committer.acks.gaps() == []
 
 
+async def test_what_a_start_lost_is_asked_for_again_after_the_next_one(tmp_path: Path) -> None:
+    """A start tells that readings of an earlier one are gone; the next one has forgotten that it was asked."""
+    rig = Rig(tmp_path, "ys-07")
+    await rig.take(birth(boot=1), data("ys-07", 0, [0, 4720, 371], boot=1))
+    await rig.take(birth(boot=2, following=2, oldest=(1, 0)))  # its two readings go with the power
+    await rig.take(birth(boot=3, oldest=(1, 0)))
+    rig.now_s += 4
+    assert rig.committer.acks.gaps() == [("ys-07", 2)]
+    await rig.take(birth(boot=3, oldest=(2, 2)))
+    rig.committer.acks.acknowledge(rig.committer.acks.gaps(), rig.source)
+    assert rig.counts("ys-07").missing == 2 and rig.committer.acks.gaps() == []
+
+    await rig.take(birth(boot=4, oldest=(1, 0)))
+    rig.now_s += 4
+    assert rig.committer.acks.gaps() == [("ys-07", 2)]
+    await rig.take(birth(boot=4, oldest=(2, 2)))
+
+    assert rig.counts("ys-07").missing == 2 and rig.counts("ys-07").queued == 1
+
+
 async def test_what_a_node_no_longer_has_is_missing_not_awaited(tmp_path: Path) -> None:
     rig = Rig(tmp_path, "ys-07")
     await rig.take(birth(), data("ys-07", 0, [0, 1, 2]))

@@ -159,6 +159,16 @@ def test_what_is_missing_and_dropped_says_why() -> None:
     assert (counts.missing, counts.dropped, counts.balanced) == (7, 2, True)
 
 
+def test_what_an_earlier_boot_took_along_did_not_give_way_to_newer_readings() -> None:
+    ledger = Ledger()
+    ledger.announce("n", 1, 2, (1, 0))
+    ledger.announce("n", 2, 0, (1, 2))  # asked for them: none of that boot is left
+    ledger.claim("n", 3, 5, 5)
+    ledger.announce("n", 4, 0, (3, 5))  # of this one the first five gave way, the rest is there
+    ledger.settle()
+    assert Accounts(ledger, {"n": 5}).total().reasons == {"missing_overwritten": 5, "missing_restarted": 2}
+
+
 def test_a_node_whose_boots_began_anew_speaks_for_all_its_boots() -> None:
     ledger = Ledger()
     ledger.announce("n", 70, 8, (70, 0))
