@@ -75,7 +75,9 @@ class LedgerModel(RuleBasedStateMachine):
         self.top[boot] = max(self.top.get(boot, 0), following)
         for known, top in self.top.items():
             if old <= known <= boot:
-                self.floor[known] = self.own_floor[known] = seq if known == old else 0
+                floor = self.floor[known] = seq if known == old else 0
+                nothing_left = known < boot and floor == top
+                self.own_floor[known] = min(floor, self.own_floor.get(known, 0)) if nothing_left else floor
             elif others is Others.ALL_GONE or (others is Others.EARLIER_GONE and known < old):
                 self.floor[known] = max(self.floor.get(known, 0), top)
 
