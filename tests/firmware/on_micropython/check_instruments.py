@@ -210,6 +210,18 @@ def check_settings_that_make_no_sense_are_refused_with_a_remedy():
     assert len(instruments(Board(), [{"driver": "ds18b20", "bus": "onewire"}, sonar])) == 2
 
 
+def check_a_node_that_sleeps_refuses_what_it_would_not_hear():
+    def entries(*drivers, awake_s=45):
+        fit = [{"driver": name, "bus": "pin1"} for name in drivers]
+        return lambda: instruments(Board(), fit, awake_s)
+
+    says(entries("ds18b20", "rain"), "rain is listened to all the time, and this node sleeps")
+    says(entries("noise"), "noise is listened to all the time, and this node sleeps")
+    says(entries("mhz19"), "mhz19 warms up for 180 s, this node is awake for 45")
+    assert len(entries("mhz19", awake_s=240)()) == len(entries("rain", awake_s=None)()) == 1
+    assert len(entries("pms5003", "ds18b20", "contact", "battery")()) == 4
+
+
 def check_a_sampler_wakes_what_must_be_woken_and_goes_on_when_that_fails():
     clock, driver = Time(), Laser()
 
