@@ -17,7 +17,7 @@ from peer import Peer
 from time_servers import SntpServer
 
 from edge.field.bundle import build_bundle, keys_file, make_signing_key
-from edge.field.image import Layout, build_image, slot_files
+from edge.field.image import Layout, build_image, read_image, slot_files
 from edge.protocol.command import Command, Reply, Status, decode_reply, encode_command
 from edge.protocol.topics import Leaf, topic
 from edge.protocol.wire import Birth
@@ -161,6 +161,7 @@ async def bundle_url(tmp_path: Path) -> AsyncIterator[str]:
 
 
 async def test_a_board_does_what_it_is_told_once_and_answers(station: Station) -> None:
+    assert not {"begun", "data/failed"} & set(read_image(station.board.image.read_bytes()))
     sampled = await station.ask("sample")
     assert sampled.status is Status.DONE and sampled.detail["seq"] >= 0
     status = await station.ask("status")
