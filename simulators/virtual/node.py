@@ -27,6 +27,7 @@ from typing import Any, Literal, TypeVar
 
 from edge.model.errors import CityError
 from simulators.virtual.buses import Buses, Radio
+from simulators.virtual.partitions import Partitions
 from simulators.virtual.process import BoardProcess, End, Outlet
 from simulators.virtual.requests import Mode, Op, Request, Why
 
@@ -63,8 +64,9 @@ class VirtualNode:
 
     `heap` is that of the firmware, in words (`128wK`). `speed` shortens deep sleeps only; the board's clock
     shows all of them. With clock="unset" the clock starts in 2000, as a real one, with "host" it is right.
-    After so many `crashes` of MicroPython in a row it gives up. `link` is a path that is made to lead to the
-    port, which gets a new name each time. `on_line` is called with each line that the firmware prints.
+    After so many `crashes` of MicroPython in a row it gives up. With `partitions` it takes another image.
+    `link` is a path that is made to lead to the port, which gets a new name each time. `on_line` is called with
+    each line that the firmware prints.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class VirtualNode:
         clock: Literal["unset", "host"] = "unset",
         link: Path | None = None,
         crashes: int = 3,
+        partitions: Partitions | None = None,
         on_line: Callable[[str], None] | None = None,
     ) -> None:
         self.image = image
@@ -96,6 +99,7 @@ class VirtualNode:
         self.writes = self.erases = 0
         self.port = ""
         self._crashes = crashes
+        self._partitions = partitions
         self._clock_offset_ms = 0
         self._memory = b""
         self._half_line = ""
@@ -215,6 +219,8 @@ class VirtualNode:
         return cause if self._chip == "esp32" or cause == _POWER_ON else _BY_WATCHDOG
 
     async def _life(self, cause: int, begin: str) -> End:
+        if self._partitions is not None:
+            self._partitions.start()
         self._life_writes = self._life_erases = 0
         board = BoardProcess(self._command, on_output=self._on_output, on_request=self._on_request)
         self._board = board
@@ -267,6 +273,8 @@ class VirtualNode:
                 return self._memory
             case Op.SET_MEMORY:
                 self._memory = payload
+            case Op.PARTITION:
+                return b"" if self._partitions is None else self._partitions.answer(request)
             case Op.WATCHDOG:
                 self._feed(int.from_bytes(payload, "little"))
             case Op.FLASH:
