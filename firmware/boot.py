@@ -69,3 +69,5 @@ def main():
 
 
 main()
+for name in ("choose", "main", "_keep", "_state", "_whole"):
+    del globals()[name]  # main.py runs among these names, and the node needs their memory

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from edge.field.bundle import (
+    IMAGE_FILE,
     build_bundle,
     keys_file,
     load_signing_key,
@@ -20,6 +21,7 @@ from edge.field.bundle import (
 )
 from edge.field.image import firmware_version, slot_files
 from edge.field.make import read_public_key
+from edge.field.micropython import read_app_image
 from edge.field.options import terminal
 from edge.model.errors import ConfigError
 
@@ -59,6 +61,10 @@ def build(
         str | None, typer.Option("--version", help="Else what the firmware says of itself.")
     ] = None,
     firmware: Annotated[Path | None, typer.Option("--firmware", help="Another folder of sources.")] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option("--image", help="MicroPython itself (.app-bin), for ESP32s with two partitions."),
+    ] = None,
     following: Annotated[
         Path | None, typer.Option("--next", help="The public key that will sign after this one.")
     ] = None,
@@ -71,7 +77,10 @@ def build(
         )
     held = keys_file(signers[0].public_key(), read_public_key(following) if following else None)
     made = version or firmware_version(firmware)
-    content = build_bundle(slot_files(firmware=firmware), version=made, board=board, signers=signers, keys=held)
+    files = slot_files(firmware=firmware)
+    if image is not None:
+        files[IMAGE_FILE] = read_app_image(image)
+    content = build_bundle(files, version=made, board=board, signers=signers, keys=held)
     output.write_bytes(content)
     terminal().print(
         f"{output}: {made} for {board}, {len(content) / 1024:.0f} KB, {len(signers)} signature(s)",

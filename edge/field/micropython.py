@@ -99,6 +99,20 @@ def read_image(file: Path, family: Family) -> Image:
     return Image(file, family, Region(offset=room.offset, size=room.size) if room else usual)
 
 
+def read_app_image(file: Path) -> bytes:
+    """Return an ESP32's image without bootloader and table, as an update takes it. Raises FieldError."""
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        raise diagnose(Symptom.NOT_AN_IMAGE, file=file, said=error.strerror) from None
+    if raw[:1] != bytes((_ESP_MAGIC,)):
+        raise diagnose(Symptom.NOT_AN_IMAGE, file=file, said="it does not begin as an ESP32's image does")
+    for offset in sorted({family.offset for family in FAMILIES.values() if family is not PICO_W}):
+        if next(partitions(raw[_TABLE_AT - offset :][:_TABLE_BYTES]), None) is not None:
+            raise diagnose(Symptom.NOT_AN_IMAGE, file=file, said="it is for a whole flash; take the .app-bin")
+    return raw
+
+
 def partitions(table: bytes) -> Iterator[Partition]:
     """Yield the rows of an ESP32's partition table."""
     for start in range(0, len(table) - _ENTRY.size + 1, _ENTRY.size):

@@ -5,8 +5,11 @@ from cityneuron.errors import SettingsError
 _ENTRY = ("driver", "bus", "name", "as", "datum_mm", "temperature_from", "power", "warm_up_ms")
 
 
-def fitted(board, entries, make):
-    """Return what make() makes of each entry of `sensors`, in its order. Raises SettingsError."""
+def fitted(board, entries, make, awake_s):
+    """Return what make() makes of each entry of `sensors`, in its order. Raises SettingsError.
+
+    `awake_s` is of a node that sleeps, else None.
+    """
     made: list = []
     for entry in entries:
         try:
@@ -21,8 +24,24 @@ def fitted(board, entries, make):
             raise SettingsError("no driver %r" % name, "see firmware/drivers")
         power = board.bus(entry["power"]) if "power" in entry else None
         clock = (board.ticks_ms, board.ticks_diff)
-        made.append(make(Fit(driver, name, entry, made), board.bus(bus), clock, power))
+        fit = Fit(driver, name, entry, made)
+        if awake_s is not None:
+            _check_sleeper(fit, awake_s)
+        made.append(make(fit, board.bus(bus), clock, power))
     return made
+
+
+def _check_sleeper(fit, awake_s):
+    """A sensor must not lose to a deep sleep what it is there for."""
+    if hasattr(fit.driver, "attach"):
+        raise SettingsError(
+            "%s is listened to all the time, and this node sleeps" % fit.name, "set sleep to false"
+        )
+    if fit.warm_up_ms >= 1_000 * awake_s:
+        raise SettingsError(
+            "%s warms up for %d s, this node is awake for %d" % (fit.name, fit.warm_up_ms // 1_000, awake_s),
+            "set sleep to false, or awake_s to half a minute more than it needs",
+        )
 
 
 class Fit:

@@ -9,11 +9,11 @@ from cityneuron.errors import SensorError
 _WAKE_AGAIN_AFTER = const(3)  # failures in a row: the sensor may have lost its supply, and with it its mode
 
 
-def instruments(board, entries):
+def instruments(board, entries, awake_s=None):
     """Return the Instruments of the list `sensors` of the settings, in its order. Raises SettingsError."""
     package = __import__("drivers.fitting")
     try:
-        return package.fitting.fitted(board, entries, Instrument)
+        return package.fitting.fitted(board, entries, Instrument, awake_s)
     finally:
         sys.modules.pop("drivers.fitting")
         del package.fitting  # 2 KB that nobody needs again

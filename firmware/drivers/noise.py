@@ -7,7 +7,7 @@ energies: LAeq of a period is that of the mean energy.
 import asyncio
 
 from cityneuron.errors import SensorError
-from drivers.analog import microvolts
+from drivers.analog import steady
 from drivers.decibels import energy, level
 
 COLUMNS = (("noise_laeq_db", 1), ("noise_lamax_db", 1))
@@ -80,7 +80,7 @@ class Ear:
 
     async def _listen(self):
         while True:
-            self._sums.add(microvolts(self._adc))
+            self._sums.add(steady(self._adc))
             await asyncio.sleep_ms(_EVERY_MS)
 
 

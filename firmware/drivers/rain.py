@@ -1,7 +1,7 @@
 """A tipping-bucket rain gauge: a reed contact to ground at a pin, `tip_um` of rain a tip (200: 0.2 mm).
 
-Tips are counted by interrupt, debounced; a reading takes what came since the reading before. The board must not
-sleep deeply: a contact that closes then is not counted.
+Tips are counted by interrupt, debounced; a reading takes what came since the reading before. A contact that
+closes in a deep sleep would not be counted: settings with this driver and `sleep` are refused.
 """
 
 from array import array

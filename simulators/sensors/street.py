@@ -38,12 +38,12 @@ class Rain(SensorModel):
 
 
 class Noise(SensorModel):
-    """A SEN0232 at an ADC: 50 dB a volt. Every eighth look hears the loudest; LAeq is the mean energy's."""
+    """A SEN0232 at an ADC: 50 dB a volt. Three looks of 24 hear the loudest; LAeq is the mean energy's."""
 
     sample: ClassVar[Mapping[str, Any]] = {"driver": "noise", "bus": "adc1"}
     typical: ClassVar[Mapping[str, float]] = {"noise_laeq_db": 61.3, "noise_lamax_db": 68.4}
     faults = _NO_CHECKSUM
-    _ROUND = 8
+    _ROUND, _LOUD = 24, 3
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._looks = 0
@@ -55,10 +55,11 @@ class Noise(SensorModel):
         if self.is_beyond:
             return 3_300_000
         mean, loudest = self.value("noise_laeq_db"), self.value("noise_lamax_db")
-        rest = (self._ROUND * 10 ** (mean / 10) - 10 ** (loudest / 10)) / (self._ROUND - 1)
+        quiet = self._ROUND - self._LOUD
+        rest = (self._ROUND * 10 ** (mean / 10) - self._LOUD * 10 ** (loudest / 10)) / quiet
         level = mean
         if rest > 1e3:  # else one loud eighth would be more than all
-            level = loudest if self._looks % self._ROUND == 0 else 10 * math.log10(rest)
+            level = loudest if self._looks % self._ROUND < self._LOUD else 10 * math.log10(rest)
         self._looks += 1
         return round(level * 20_000)
 

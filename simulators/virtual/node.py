@@ -27,6 +27,7 @@ from typing import Any, Literal, TypeVar
 
 from edge.model.errors import CityError
 from simulators.virtual.buses import Buses, Radio
+from simulators.virtual.partitions import Partitions
 from simulators.virtual.process import BoardProcess, End, Outlet
 from simulators.virtual.requests import Mode, Op, Request, Why
 
@@ -36,9 +37,8 @@ BOARD_MODULES_KW = 36
 """What the board's modules take of the heap; on a chip they are C and take none of it."""
 _WAKES_UP_AT_MS = {"esp32": 946_684_800_000, "rp2": 1_609_459_200_000}  # 2000, 2021: a clock that nobody set
 _CAUSES = {Why.RESET: 2, Why.WATCHDOG: 3, Why.CRASH: 2, Why.SLEEP: 4, Why.SOFT_RESET: 5, Why.SOFT_RESET_RAW: 5}
-_POWER_ON = 1
+_POWER_ON, _BY_WATCHDOG = 1, 3  # a Pico resets by its watchdog, whatever the reason
 _BEGINS = {Why.SOFT_RESET: "friendly", Why.SOFT_RESET_RAW: "raw"}
-_CRASHES_IN_A_ROW = 3
 _LINES = 10_000
 _PORT_BYTES = 1 << 18
 _STOPS_WITHIN_S = 10.0
@@ -64,6 +64,7 @@ class VirtualNode:
 
     `heap` is that of the firmware, in words (`128wK`). `speed` shortens deep sleeps only; the board's clock
     shows all of them. With clock="unset" the clock starts in 2000, as a real one, with "host" it is right.
+    After so many `crashes` of MicroPython in a row it gives up. With `partitions` it takes another image.
     `link` is a path that is made to lead to the port, which gets a new name each time. `on_line` is called with
     each line that the firmware prints.
     """
@@ -81,6 +82,8 @@ class VirtualNode:
         speed: float = 1.0,
         clock: Literal["unset", "host"] = "unset",
         link: Path | None = None,
+        crashes: int = 3,
+        partitions: Partitions | None = None,
         on_line: Callable[[str], None] | None = None,
     ) -> None:
         self.image = image
@@ -95,6 +98,8 @@ class VirtualNode:
         self.starts = 0
         self.writes = self.erases = 0
         self.port = ""
+        self._crashes = crashes
+        self._partitions = partitions
         self._clock_offset_ms = 0
         self._memory = b""
         self._half_line = ""
@@ -194,7 +199,7 @@ class VirtualNode:
             while True:
                 end = await self._life(cause, begin)
                 crashes = crashes + 1 if end.why is Why.CRASH else 0
-                if crashes == _CRASHES_IN_A_ROW:
+                if crashes == self._crashes:
                     raise VirtualNodeError(
                         f"MicroPython ended {crashes} times in a row, with code {end.code}:\n"
                         + "\n".join(list(self.lines)[-10:])
@@ -207,12 +212,18 @@ class VirtualNode:
                         return
                 elif end.why is Why.SLEEP:
                     await self._sleep(end.ms)
-                cause, begin = _CAUSES.get(end.why, _POWER_ON), _BEGINS.get(end.why, "cold")
+                cause, begin = self._cause_after(end.why), _BEGINS.get(end.why, "cold")
         except Exception as error:
             self._failure = error
             self._stir()
 
+    def _cause_after(self, why: Why) -> int:
+        cause = _CAUSES.get(why, _POWER_ON)
+        return cause if self._chip == "esp32" or cause == _POWER_ON else _BY_WATCHDOG
+
     async def _life(self, cause: int, begin: str) -> End:
+        if self._partitions is not None:
+            self._partitions.start()
         self._life_writes = self._life_erases = 0
         board = BoardProcess(self._command, on_output=self._on_output, on_request=self._on_request)
         self._board = board
@@ -265,6 +276,8 @@ class VirtualNode:
                 return self._memory
             case Op.SET_MEMORY:
                 self._memory = payload
+            case Op.PARTITION:
+                return b"" if self._partitions is None else self._partitions.answer(request)
             case Op.WATCHDOG:
                 self._feed(int.from_bytes(payload, "little"))
             case Op.FLASH:

@@ -32,6 +32,7 @@ class Op(IntEnum):
     MODE = ord("M")
     END = ord("X")
     TAKEN = ord("K")
+    PARTITION = ord("R")
 
 
 class Mode(IntEnum):

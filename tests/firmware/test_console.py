@@ -7,8 +7,19 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from conftest import MicroPython
+
+SETTINGS = {
+    "node": "stage-0001",
+    "kind": "water_level",
+    "broker_host": "127.0.0.1",
+    "broker_port": 9,
+    "broker_tls": False,
+    "sensors": [{"driver": "jsn_sr04t", "bus": "jsn", "datum_mm": 5200}],
+}
 
 
 def run(micropython: MicroPython, script: str, home: Path, text: str) -> str:
@@ -123,16 +134,25 @@ def test_safe_mode_ends_by_a_word_or_by_other_settings(micropython: MicroPython,
     assert "safe mode" not in said and "settings lack" in said
 
 
+@pytest.mark.parametrize(
+    ("setting", "refused"),
+    [
+        ({"sensors": [{"driver": "rain", "bus": "pin1"}]}, "rain is listened to all the time, and this node"),
+        ({"lamp": {"output": "relay", "bus": "out1"}}, "a node that sleeps cannot keep a lamp"),
+    ],
+)
+def test_a_node_that_would_sleep_through_its_work_says_so_and_does_not_begin(
+    micropython: MicroPython, tmp_path: Path, setting: dict[str, object], refused: str
+) -> None:
+    (tmp_path / "settings.json").write_text(json.dumps({**SETTINGS, "sleep": True, **setting}))
+
+    said = start(micropython, tmp_path)
+
+    assert f"the node cannot go on: {refused}" in said and "remedy: set sleep to false" in said
+
+
 def test_power_cuts_are_no_failed_starts(micropython: MicroPython, tmp_path: Path) -> None:
-    settings = {
-        "node": "stage-0001",
-        "kind": "water_level",
-        "broker_host": "127.0.0.1",
-        "broker_port": 9,
-        "broker_tls": False,
-        "sensors": [{"driver": "jsn_sr04t", "bus": "jsn", "datum_mm": 5200}],
-    }
-    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    (tmp_path / "settings.json").write_text(json.dumps(SETTINGS))
     for _ in range(4):
         process = subprocess.Popen(
             micropython.command("run_start.py"),

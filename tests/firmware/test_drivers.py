@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -173,6 +173,43 @@ def test_a_serial_sensor_is_found_among_the_bytes_that_stand_before_its_frame(ri
             return b"\x00\xaa\x17" + bytes(super().uart(written))
 
     assert rig.read(Noisy(), wake=True).values == {"pm2_5_ug_m3": 35.0, "pm10_ug_m3": 62.0}
+
+
+def echoing(name: str, **options: Any) -> SensorModel:
+    """A sensor behind a transceiver that hears what it sends."""
+
+    class Echoing(MODELS[name]):  # type: ignore[misc]
+        def uart(self, written: bytes) -> bytes:
+            return written + bytes(super().uart(written))
+
+    return Echoing(seed=7, **options)
+
+
+@pytest.mark.parametrize("name", ["level_rs485", "pzem004t"])
+def test_a_question_that_comes_back_is_passed_over_and_never_taken_for_an_answer(rig: Rig, name: str) -> None:
+    plain = rig.read(model(name))
+    heard = rig.read(echoing(name))
+    assert heard.rows == plain.rows and not heard.errors
+
+    for fault, words in ((Fault.SILENT, "0 of 5 bytes"), (Fault.WRONG_CHECKSUM, "checksum is wrong")):
+        heard = rig.read(echoing(name, fault=fault))
+        assert heard.rows == [] and words in heard.errors[0][0]
+
+
+@pytest.mark.parametrize("make", [model, echoing])
+def test_an_answer_that_begins_as_its_question_is_an_answer(rig: Rig, make: Callable[..., SensorModel]) -> None:
+    entry = {**MODELS["level_rs485"].sample, "register": 0x0200, "zero_mm": 0}
+    sensor = make("level_rs485", entry=entry)
+    sensor.sense({"level_m": 0})
+    for value in (0, 0.001, 2.5):
+        sensor.sense({"level_m": value})
+        assert rig.read(sensor).values["level_m"] == pytest.approx(value, abs=0.002)
+
+
+def test_a_refusal_is_understood_behind_a_transceiver_that_hears_itself(rig: Rig) -> None:
+    heard = rig.read(echoing("level_rs485"), register=5)
+
+    assert heard.errors[0][0] == "the device refuses: illegal register"
 
 
 def test_a_device_on_the_wrong_bus_is_not_taken_for_the_sensor(rig: Rig) -> None:

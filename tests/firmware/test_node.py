@@ -298,8 +298,11 @@ async def test_commands_are_handed_on_and_their_replies_published(
 
 
 async def test_a_node_that_sleeps_goes_on_with_its_numbers_and_leaves_without_a_will(
-    start_node: StartNode, peer: Peer
+    start_node: StartNode, peer: Peer, tmp_path: Path
 ) -> None:
+    begun = tmp_path / "stage-0017" / "begun"
+    begun.parent.mkdir()
+    begun.write_text("1")
     for wake in range(3):
         node = await start_node("stage-0017", sleep=True, period_ms=60_000)
         await node.process.wait()
@@ -309,6 +312,7 @@ async def test_a_node_that_sleeps_goes_on_with_its_numbers_and_leaves_without_a_
 
     boot = peer.births["stage-0017"].boot
     assert peer.numbers("stage-0017") == [(boot, 0), (boot, 1), (boot, 2)]
+    assert not begun.exists()  # a wake that ends with a sleep is no failed start
     assert peer.deaths == []
     assert [clock for _, clock, _ in peer.rows.values()] == [1, 1, 1]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +17,14 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from peer import Peer
 from time_servers import SntpServer
 
-from edge.field.bundle import build_bundle, keys_file, make_signing_key
-from edge.field.image import Layout, build_image, slot_files
+from edge.field.bundle import IMAGE_FILE, build_bundle, keys_file, make_signing_key
+from edge.field.image import Layout, build_image, read_image, slot_files
 from edge.protocol.command import Command, Reply, Status, decode_reply, encode_command
 from edge.protocol.topics import Leaf, topic
 from edge.protocol.wire import Birth
 from edge.tasks import end
 from simulators.virtual.node import VirtualNode
+from simulators.virtual.partitions import Partitions
 
 if TYPE_CHECKING:
     from conftest import MicroPython
@@ -43,8 +45,8 @@ class Stage:
 class Station:
     """A virtual board at work, a peer that acknowledges, and someone who gives commands."""
 
-    def __init__(self, board: VirtualNode, peer: Peer, client: aiomqtt.Client) -> None:
-        self.board, self.peer = board, peer
+    def __init__(self, board: VirtualNode, peer: Peer, client: aiomqtt.Client, partitions: Partitions) -> None:
+        self.board, self.peer, self.partitions = board, peer, partitions
         self._client = client
         self._ident = 0
         self.replies: list[Reply] = []
@@ -134,11 +136,12 @@ async def station(
     image.write_bytes(
         build_image(Layout(board="esp32", settings=settings, files=files, version="0.1.0"), FLASH_BYTES)
     )
-    board = VirtualNode(image, micropython.executable, sensors={"uart1": Stage()})
+    partitions = Partitions()
+    board = VirtualNode(image, micropython.executable, sensors={"uart1": Stage()}, partitions=partitions)
     await board.start()
     async with aiomqtt.Client(mosquitto.host, mosquitto.port) as client:
         await client.subscribe(topic(NAME, Leaf.REPLY), qos=1)
-        found = Station(board, peer, client)
+        found = Station(board, peer, client, partitions)
         listening = asyncio.create_task(found.listen())
         await found.until_heard()
         yield found
@@ -161,6 +164,7 @@ async def bundle_url(tmp_path: Path) -> AsyncIterator[str]:
 
 
 async def test_a_board_does_what_it_is_told_once_and_answers(station: Station) -> None:
+    assert not {"begun", "data/failed"} & set(read_image(station.board.image.read_bytes()))
     sampled = await station.ask("sample")
     assert sampled.status is Status.DONE and sampled.detail["seq"] >= 0
     status = await station.ask("status")
@@ -221,6 +225,48 @@ async def test_a_good_version_is_fetched_tried_and_kept(
     for one in {number for number, _ in numbers}:
         seqs = [seq for number, seq in numbers if number == one]
         assert seqs == list(range(len(seqs)))
+
+
+async def test_an_image_goes_to_the_other_partition_and_stays_with_the_version_that_proves_itself(
+    station: Station, bundle_url: str, tmp_path: Path, key: RSAPrivateKey
+) -> None:
+    image = b"\xe9" + random.Random(5).randbytes(9_000)
+    bundle = build_bundle(
+        {**slot_files(compiled=True), IMAGE_FILE: image},
+        version="0.2.0", board="esp32", signers=[key], keys=keys_file(key.public_key()),
+    )  # fmt: skip
+    (tmp_path / "bundles" / "bundle").write_bytes(bundle)
+
+    word = await station.last_word(await station.tell("update", url=bundle_url), 60)
+
+    assert word.status is Status.DONE and word.detail == {"version": "0.2.0"}
+    assert station.partitions.running == 1
+    assert station.partitions.images[1] == image + b"\xff" * (-len(image) % 4096)
+    boot = station.peer.births[NAME].boot
+    await station.ask("reboot")
+    await station.until_heard(boot)
+    assert station.partitions.running == 1 and station.peer.births[NAME].firmware == "0.2.0"
+
+
+async def test_an_image_whose_version_fails_is_left_for_the_one_before_and_no_image_is_never_started(
+    station: Station, bundle_url: str, tmp_path: Path, key: RSAPrivateKey
+) -> None:
+    files = {path: data for path, data in slot_files(compiled=True).items() if path != "lib/cityneuron/app.mpy"}
+    for version, image, error in (
+        ("0.3.0", b"\xe9 an image", "version 0.3.0 did not prove itself; back at 0.1.0"),
+        ("0.4.0", b"no image", "the new image is refused"),
+    ):
+        bundle = build_bundle(
+            {**files, "lib/cityneuron/app.py": CRASHES, IMAGE_FILE: image},
+            version=version, board="esp32", signers=[key], keys=keys_file(key.public_key()),
+        )  # fmt: skip
+        (tmp_path / "bundles" / "bundle").write_bytes(bundle)
+
+        word = await station.last_word(await station.tell("update", url=bundle_url), 60)
+
+        assert word.status is Status.FAILED and error in word.detail["error"]
+        assert station.partitions.running == 0
+        assert (await station.ask("status")).detail["version"] == "0.1.0"
 
 
 async def test_a_bad_version_returns_by_itself_and_says_so(

@@ -179,6 +179,31 @@ async def test_outputs_are_seen_and_pulses_are_counted(boot: Boot) -> None:
     assert node.buses.pins == {2: 1} and node.buses.duties == {25: 32768}
 
 
+async def test_a_supply_that_warns_is_heard_by_the_board(boot: Boot) -> None:
+    class Supply:
+        falls = 0
+
+        def pulses(self) -> int:
+            return self.falls
+
+    supply = Supply()
+    node = await boot(
+        "import asyncio, sys\n"
+        "sys.path[:0] = ['/a', '/a/lib']\n"
+        "from boards.esp32 import Board\n"
+        "class Chosen:\n supply_warning_pin = 13\n"
+        "board = Board(); board.configure(Chosen)\n"
+        "board.on_supply_warning(lambda pin: print('to flash'))\n"
+        "async def wait():\n print('ready')\n await asyncio.sleep(60)\n"
+        "asyncio.run(wait())",
+        sensors={"pin13": supply},
+    )
+    await said(node, "ready")
+    assert "to flash" not in node.lines
+    supply.falls += 1
+    await said(node, "to flash")
+
+
 async def test_every_end_of_a_life_is_followed_by_another_with_its_cause(boot: Boot) -> None:
     node = await boot(COUNTING + "if starts == 1: machine.reset()\nif starts == 2: raise SystemExit")
     await said(node, "start 1 cause 1")

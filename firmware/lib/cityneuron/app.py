@@ -27,7 +27,8 @@ def build(board, log):
     clock = Clock(board.ticks_ms, board.ticks_diff, floor_ms, slept=kept is not None and kept.clock_known)
     board.set_time(clock.now_ms())
     lamp = _lamp(board, chosen, clock, log)
-    sampler = Sampler(instruments(board, chosen.sensors) + ([lamp] if lamp else []))
+    awake_s = chosen.awake_s if chosen.sleep else None
+    sampler = Sampler(instruments(board, chosen.sensors, awake_s) + ([lamp] if lamp else []))
     outbox = _outbox(board, chosen, sampler, kept, settings, log)
     pace = Pace(chosen, sampler.columns)
     if kept is not None:

@@ -1,13 +1,22 @@
-"""Starts in a row that failed within a minute, counted on flash: after three only the console is started."""
+"""Starts in a row that failed within a minute, counted on flash: after three only the console is started.
+
+A start that could not say why (watchdog, crash, reset) is told by main.py, which keeps `begun` until one ends
+well.
+"""
 
 import json
 from binascii import crc32
 
 from micropython import const
 
+from cityneuron.clock import Clock
 from cityneuron.files import make_folders, read_object, remove, replace
+from cityneuron.health import Errors
 
 _MOST = const(3)
+_PROVED_MS = const(60_000)
+_WORDLESS = const("the start before ended without a word: watchdog, crash or reset")
+_REMEDY = const("look at its supply and its newest sensor; else provision it again")
 
 
 class FailedStarts:
@@ -40,11 +49,56 @@ class FailedStarts:
             remove(self._path)
 
 
-def failed_starts(path, slots):
-    """Return the FailedStarts of a board."""
+def failed_starts(board, slots, log):
+    """Return the FailedStarts of a board; the start before counts if it ended without a word."""
+    failed = _of(board.path, slots)
+    if _starts(board.path) > 1:
+        log(_WORDLESS)
+        try:
+            failed.add(_WORDLESS)
+            replace(board.path("begun"), "1")
+            _tell(board, _WORDLESS, _REMEDY, log)
+        except OSError as error:
+            log("the flash takes no note of it: %s" % error)
+    return failed
+
+
+def note(board, slots, began, reason, remedy, log):
+    """Note a failure; a flash that cannot even take that must not keep the node from starting again."""
+    try:
+        _tell(board, reason, remedy, log)
+        if board.ticks_diff(board.ticks_ms(), began) < _PROVED_MS:
+            _of(board.path, slots).add(reason)
+    except OSError as error:
+        log("the flash takes no note of it: %s" % error)
+
+
+def clear(path, log):
+    """Nothing failed: this start worked for a minute, delivered, is for a fetch, or goes to sleep."""
+    try:
+        remove(path("data/failed"))
+        remove(path("begun"))
+    except OSError as error:
+        log("the flash fails: %s" % error)
+
+
+def _of(path, slots):
     try:
         with open(path("settings.json"), "rb") as file:
             settings = crc32(file.read())
     except OSError:
         settings = 0
     return FailedStarts(path("data/failed"), "%s %s %d" % (slots.running, slots.version, settings))
+
+
+def _starts(path):
+    try:
+        with open(path("begun")) as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return 0
+
+
+def _tell(board, reason, remedy, log):
+    now_ms = Clock(board.ticks_ms, board.ticks_diff, 0).now_ms
+    Errors(board.path("data/errors"), now_ms, log).note("start", reason, remedy)

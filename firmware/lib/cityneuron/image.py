@@ -62,7 +62,10 @@ class Image:
 
     def choose(self):
         """Start the other partition next time."""
-        self._next.set_boot()
+        try:
+            self._next.set_boot()
+        except OSError as error:  # the bootloader looks at it first
+            raise NodeError("the new image is refused (%s)" % error, "build the bundle with an app image")
 
     def confirm(self):
         """The image that runs has proved itself."""

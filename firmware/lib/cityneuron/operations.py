@@ -11,7 +11,7 @@ from micropython import const
 
 from cityneuron.commands import FAILED, LATER, Commands
 from cityneuron.console import LeaveToRepl, Lines
-from cityneuron.files import exists, remove
+from cityneuron.files import exists
 from cityneuron.health import Errors
 from cityneuron.seldom import borrow
 from cityneuron.slots import Restart
@@ -100,7 +100,4 @@ class Operations:
             self.node.commands.finish("update", FAILED, unbegun)
 
     def _went_well(self):
-        try:
-            remove(self.board.path("data/failed"))
-        except OSError as error:
-            self.log("the flash fails: %s" % error)
+        borrow("failures").clear(self.board.path, self.log)

@@ -70,6 +70,8 @@ def checked(values):
             raise SettingsError(
                 "%s is %s, not within %d to %d" % ((name, found[name]) + limits), "correct settings.json"
             )
+    if found["sleep"] and found["lamp"]:
+        raise SettingsError("a node that sleeps cannot keep a lamp", "set sleep to false")
     if found["ntp_hosts"] is None:
         found["ntp_hosts"] = [found["broker_host"], "pool.ntp.org"]
     return found

@@ -11,17 +11,14 @@ import time
 from micropython import const
 
 import cityneuron
-from cityneuron.clock import Clock
 from cityneuron.console import LeaveToRepl
 from cityneuron.errors import NodeError
 from cityneuron.files import exists
-from cityneuron.health import Errors
 from cityneuron.operations import Operations
 from cityneuron.seldom import borrow
 from cityneuron.slots import Restart, Slots
 
 _PAUSE_S = const(30)  # long enough to press Ctrl-C and reach the REPL
-_PROVED_MS = const(60_000)
 _COLLECT_EVERY_BYTES = const(
     4_096
 )  # else what stays comes to lie between what goes, and no room is in one piece
@@ -43,7 +40,7 @@ def run(board=None, log=print, pause_s=_PAUSE_S):
     """Run until a restart is due (True) or somebody wants the REPL (False)."""
     board = board or this_board()
     slots = Slots(board.path)
-    failed = borrow("failures").failed_starts(board.path, slots)
+    failed = borrow("failures").failed_starts(board, slots, log)
     if failed.too_many:
         return asyncio.run(borrow("safe").safe_mode(board, failed, log))
     began = board.ticks_ms()
@@ -57,7 +54,7 @@ def run(board=None, log=print, pause_s=_PAUSE_S):
         sys.print_exception(error)
         reason, remedy = repr(error), ""
     log("the node cannot go on: %s\n  remedy: %s" % (reason, remedy or "see firmware/README.md"))
-    _keep(board, failed, began, reason, remedy, log)
+    borrow("failures").note(board, slots, began, reason, remedy, log)
     log("restart in %d s; Ctrl-C stops it" % pause_s)
     time.sleep(pause_s)
     return True
@@ -68,6 +65,7 @@ def _fetched(board, slots, log):
     updater = borrow("updater").Updater(slots, board.path, borrow("turns").image_of(board), log)
     if not updater.is_to_fetch():
         return False
+    borrow("failures").clear(board.path, log)  # the fetch keeps a count of its own
     chosen = borrow("settings").load(board.path("settings.json"))
     asyncio.run(updater.fetch(board, chosen))
     return True
@@ -97,14 +95,3 @@ def _run(board, slots, log):
 
 async def _together(*work):
     await asyncio.gather(*work)
-
-
-def _keep(board, failed, began, reason, remedy, log):
-    """Note the failure; a flash that cannot even take that must not keep the node from starting again."""
-    try:
-        clock = Clock(board.ticks_ms, board.ticks_diff, 0)
-        Errors(board.path("data/errors"), clock.now_ms, log).note("start", reason, remedy)
-        if board.ticks_diff(board.ticks_ms(), began) < _PROVED_MS:
-            failed.add(reason)
-    except OSError as error:
-        log("the flash takes no note of it: %s" % error)

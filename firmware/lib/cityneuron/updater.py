@@ -118,7 +118,10 @@ class Updater:
             )
         if slots.version == job.get("version"):
             return DONE, {"version": slots.version}
-        self._try()  # the power went before the slot was chosen
+        try:
+            self._try()  # the power went before the slot was chosen
+        except NodeError as error:
+            return FAILED, explained(error)
         raise Restart("to try version %s" % job.get("version"))
 
     def confirm(self):

@@ -132,6 +132,21 @@ def test_a_bundle_is_made_checked_uploaded_and_rolled_out(cloud: CloudStandIn, t
     made = call("bundle", "build", "--key", "key.pem", "-o", "city.cnb", "--firmware", "firmware")
     assert made.exit_code == 0, made.output
     assert "signed by the key" in call("bundle", "check", "city.cnb", "--key", "key.pub").output
+    (tmp_path / "new.app-bin").write_bytes(b"\xe9 MicroPython")
+    with_image = call(
+        "bundle",
+        "build",
+        "--key",
+        "key.pem",
+        "-o",
+        "both.cnb",
+        "--firmware",
+        "firmware",
+        "--image",
+        "new.app-bin",
+    )
+    assert with_image.exit_code == 0, with_image.output
+    assert (tmp_path / "both.cnb").read_bytes().count(b"\xe9 MicroPython") == 1
     result = call("update", "city.cnb", "--kind", "weather", "--json")
     assert result.exit_code == 0, result.output
     assert read_bundle(cloud.firmware[0]).version == "0.3.0"

@@ -11,7 +11,7 @@ from field_rig import esp_image
 
 from edge.field.chips import FAMILIES, PICO_W
 from edge.field.diagnosis import FieldError, Symptom
-from edge.field.micropython import ImageShelf, read_image
+from edge.field.micropython import ImageShelf, read_app_image, read_image
 
 ESP32, C3 = FAMILIES["esp32"], FAMILIES["esp32c3"]
 
@@ -77,3 +77,15 @@ def test_a_uf2_is_for_the_chip_that_it_names(tmp_path: Path) -> None:
     assert read_image(file, PICO_W).family is PICO_W
     file.write_bytes(block.replace(b"\x56\xff\x8b\xe4", b"\x00\x00\x00\x00"))
     fails(lambda: read_image(file, PICO_W), Symptom.WRONG_CHIP)
+
+
+def test_an_update_takes_an_app_image_and_not_one_for_a_whole_flash(tmp_path: Path) -> None:
+    file = tmp_path / "micropython.app-bin"
+    fails(lambda: read_app_image(file), Symptom.NOT_AN_IMAGE)
+    file.write_bytes(b"\xe9" + bytes(100_000))
+    assert read_app_image(file) == file.read_bytes()
+    for whole in (esp_image(0), esp_image(5, offset=0)):
+        file.write_bytes(whole)
+        assert "take the .app-bin" in str(fails(lambda: read_app_image(file), Symptom.NOT_AN_IMAGE))
+    file.write_bytes(b"UF2\n")
+    fails(lambda: read_app_image(file), Symptom.NOT_AN_IMAGE)

@@ -210,6 +210,18 @@ def check_settings_that_make_no_sense_are_refused_with_a_remedy():
     assert len(instruments(Board(), [{"driver": "ds18b20", "bus": "onewire"}, sonar])) == 2
 
 
+def check_a_node_that_sleeps_refuses_what_it_would_not_hear():
+    def entries(*drivers, awake_s=45):
+        fit = [{"driver": name, "bus": "pin1"} for name in drivers]
+        return lambda: instruments(Board(), fit, awake_s)
+
+    says(entries("ds18b20", "rain"), "rain is listened to all the time, and this node sleeps")
+    says(entries("noise"), "noise is listened to all the time, and this node sleeps")
+    says(entries("mhz19"), "mhz19 warms up for 180 s, this node is awake for 45")
+    assert len(entries("mhz19", awake_s=240)()) == len(entries("rain", awake_s=None)()) == 1
+    assert len(entries("pms5003", "ds18b20", "contact", "battery")()) == 4
+
+
 def check_a_sampler_wakes_what_must_be_woken_and_goes_on_when_that_fails():
     clock, driver = Time(), Laser()
 
@@ -272,34 +284,44 @@ def check_the_interrupt_of_the_bucket_allocates_nothing():
     assert bucket.tips == 2
 
 
-def check_an_ear_hears_all_the_time_and_gives_energies():
-    class Adc:
-        looks = 0
-
-        def read_u16(self):
-            self.looks += 1
-            return 23_831 if self.looks % 2 else 19_859  # 1.2 V and 1.0 V
-
-    sleeps = []
+async def heard(adc, levels, sleeps):
+    """Return what an ear makes of so many levels at an ADC."""
 
     async def sleep_ms(ms):
         sleeps.append(ms)
         await real_sleep_ms(0)
 
-    async def listen():
-        ear = noise.attach(Adc())
-        assert await noise.read(ear) == (None, None)
-        for _ in range(40):
-            await real_sleep_ms(0)
-        return await noise.read(ear)
-
     real_sleep_ms, asyncio.sleep_ms = asyncio.sleep_ms, sleep_ms
     try:
-        heard = run(listen())
+        ear = noise.attach(adc)
+        assert await noise.read(ear) == (None, None)
+        for _ in range(levels):
+            await real_sleep_ms(0)
+        return await noise.read(ear)
     finally:
         asyncio.sleep_ms = real_sleep_ms
-    assert heard == (574, 600), heard
+
+
+class Adc:
+    """A converter that repeats a row of volts."""
+
+    def __init__(self, *volts):
+        self._volts, self._looks = volts, 0
+
+    def read_u16(self):
+        self._looks += 1
+        return int(self._volts[self._looks % len(self._volts)] * 65_535 / 3.3)
+
+
+def check_an_ear_hears_all_the_time_and_gives_energies():
+    sleeps = []
+    found = run(heard(Adc(1.2, 1.2, 1.2, 1.0, 1.0, 1.0), 40, sleeps))
+    assert found == (574, 600), found
     assert set(sleeps) == {125}
+
+
+def check_single_readings_that_jump_are_no_sound():
+    assert run(heard(Adc(2.4, 1.0, 1.0, 1.0), 40, [])) == (500, 500)
 
 
 def check_sines_roots_and_decibels_are_those_of_mathematics():

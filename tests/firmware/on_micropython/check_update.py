@@ -16,6 +16,7 @@ import torn
 from cityneuron import bundle as bundles
 from cityneuron.commands import DONE, FAILED
 from cityneuron.errors import NodeError
+from cityneuron.files import replace
 from cityneuron.image import Image
 from cityneuron.slots import Restart, Slots
 from cityneuron.updater import Updater
@@ -83,6 +84,7 @@ class Partition:
 
     RUNNING = 1
     booted, chosen, confirmed, written = "ota_0", "ota_0", "ota_0", {}
+    refuses = False
 
     def __init__(self, label):
         self.label = Partition.booted if label == Partition.RUNNING else label
@@ -97,6 +99,8 @@ class Partition:
         Partition.written[self.label, number] = bytes(block)
 
     def set_boot(self):
+        if Partition.refuses:
+            raise OSError(-5379)
         Partition.chosen = self.label
 
     @classmethod
@@ -295,6 +299,25 @@ def an_image_that_does_not_start_takes_its_slot_back_with_it():
     assert node.slots.on_trial and not node.is_node
     node = boot(image=True)
     assert node.is_node and node.slots.running == "a" and "did not prove itself" in node.error
+
+
+def an_image_that_the_bootloader_refuses_ends_the_update_also_after_a_power_cut():
+    Partition.booted = Partition.chosen = Partition.confirmed = "ota_0"
+    Partition.refuses = True
+    try:
+        fresh(image=True).order("image")
+        boot(image=True)
+        node = boot(image=True)
+        assert node.is_node and node.slots.running == "a" and "the new image is refused" in node.error
+        Partition.refuses = False
+        fresh(image=True).order("image")
+        boot(image=True)
+        Partition.refuses = True
+        replace("/slot.json", json.dumps({"active": "a", "trial": None, "boots": 0}))  # it was not yet written
+        node = boot(image=True)
+        assert node.is_node and "the new image is refused" in node.error
+    finally:
+        Partition.refuses = False
 
 
 def an_update_needs_little_memory_however_large_it_is():

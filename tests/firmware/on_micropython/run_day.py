@@ -39,10 +39,12 @@ class Tide:
     """A driver: the distance from the sensor to the water, and a temperature."""
 
     COLUMNS = (("distance_m", 3), ("water_temperature_c", 2))
-    count = 0
+    count, hangs = 0, False
 
     @classmethod
     async def read(cls, _bus):
+        while cls.hangs:
+            await asyncio.sleep_ms(1_000)
         cls.count += 1
         return (2_000 + cls.count % 700, 1_850)
 
@@ -99,6 +101,11 @@ async def main():
     assert outbox.unwritten
     board.warn(None)  # the supply is about to fail
     assert not outbox.unwritten
+    Tide.hangs = True
+    await asyncio.sleep_ms(HOUR_MS // 6)
+    fed = board.fed
+    await asyncio.sleep_ms(HOUR_MS // 6)
+    assert board.fed == fed  # a sensor that never answers is left to the watchdog
 
 
 asyncio.run(main())
