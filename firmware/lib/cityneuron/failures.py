@@ -73,15 +73,6 @@ def note(board, slots, began, reason, remedy, log):
         log("the flash takes no note of it: %s" % error)
 
 
-def clear(path, log):
-    """Nothing failed: this start worked for a minute, delivered, is for a fetch, or goes to sleep."""
-    try:
-        remove(path("data/failed"))
-        remove(path("begun"))
-    except OSError as error:
-        log("the flash fails: %s" % error)
-
-
 def _of(path, slots):
     try:
         with open(path("settings.json"), "rb") as file:

@@ -13,7 +13,7 @@ from micropython import const
 from cityneuron.clock import UNKNOWN
 from cityneuron.conversation import Conversation
 from cityneuron.errors import NodeError
-from cityneuron.files import replace
+from cityneuron.files import remove, replace
 from cityneuron.seldom import borrow
 
 _LOOK_EVERY_MS = const(150_000)  # what was not acknowledged between two looks goes to flash: within 5 minutes
@@ -118,6 +118,14 @@ class Node:
             pass  # it was not connected
         self._time_kept_ms = 0
         self.keep()
+
+    def went_well(self):
+        """This start is no failed one: it worked for a minute, delivered, or goes to sleep."""
+        try:
+            remove(self.board.path("data/failed"))
+            remove(self.board.path("begun"))
+        except OSError as error:
+            self.log("the flash fails: %s" % error)
 
     def busy(self):
         """Whether commands or replies are under way."""

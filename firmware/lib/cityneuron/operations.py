@@ -83,11 +83,11 @@ class Operations:
 
     async def _stand_a_minute(self):
         await asyncio.sleep_ms(_PROVED_MS)
-        self._went_well()
+        self.node.went_well()
 
     def _prove(self):
         """A reading of this start is on the gateway's disk: what is on trial stays, and a birth says so."""
-        self._went_well()
+        self.node.went_well()
         if self.slots.on_trial:
             borrow("turns").end_trial(self)
 
@@ -98,6 +98,3 @@ class Operations:
         else:
             unbegun = {"error": "the node restarted before it was begun"}
             self.node.commands.finish("update", FAILED, unbegun)
-
-    def _went_well(self):
-        borrow("failures").clear(self.board.path, self.log)

@@ -14,7 +14,6 @@ from micropython import const
 
 from cityneuron import energy
 from cityneuron.clock import UNKNOWN
-from cityneuron.seldom import borrow
 
 _LAYOUT = const("<BQIIqBIiqq")
 _VERSION = const(1)
@@ -98,5 +97,5 @@ class Wake:
                 (self._wakes + 1) & 0xFFFFFFFF, pace.value, pace.value_ms, pace.fast_until_ms,
             )  # fmt: skip
             node.board.keep(kept.to_bytes())
-        borrow("failures").clear(node.board.path, node.log)
+        node.went_well()
         node.board.deep_sleep_ms(sleep_ms)

@@ -13,7 +13,7 @@ from micropython import const
 import cityneuron
 from cityneuron.console import LeaveToRepl
 from cityneuron.errors import NodeError
-from cityneuron.files import exists
+from cityneuron.files import exists, remove
 from cityneuron.operations import Operations
 from cityneuron.seldom import borrow
 from cityneuron.slots import Restart, Slots
@@ -65,7 +65,7 @@ def _fetched(board, slots, log):
     updater = borrow("updater").Updater(slots, board.path, borrow("turns").image_of(board), log)
     if not updater.is_to_fetch():
         return False
-    borrow("failures").clear(board.path, log)  # the fetch keeps a count of its own
+    remove(board.path("begun"))  # the fetch keeps a count of its own
     chosen = borrow("settings").load(board.path("settings.json"))
     asyncio.run(updater.fetch(board, chosen))
     return True
