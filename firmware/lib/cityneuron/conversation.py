@@ -37,7 +37,7 @@ class Conversation:
     def __init__(self, node, servers):
         self.stage, self.net, self.broker = "network", "joining", "down"
         self.last_ack_ms = None
-        self.proven = False  # a reading of this run was acknowledged
+        self._proven = False  # a reading of this run was acknowledged
         self.bad_messages = 0
         self._node = node
         self._settings, self._board, self._clock = node.settings, node.board, node.clock
@@ -143,7 +143,7 @@ class Conversation:
             self.stage = "birth"
             self._outbox.rewind()
             await self._publish_birth(link)
-            self.stage = "acked" if self.proven else "sample"
+            self.stage = "acked" if self._proven else "sample"
             self.broker = "up"
             self._backoff.reset()
             self._node.log("connected; %d readings wait" % self._outbox.held)
@@ -247,8 +247,8 @@ class Conversation:
 
     def _acknowledged(self):
         self.last_ack_ms = self._clock.now_ms()
-        if self._outbox.acked > self._first_seq and not self.proven:
-            self.proven, self.stage = True, "acked"
+        if self._outbox.acked > self._first_seq and not self._proven:
+            self._proven, self.stage = True, "acked"
             self._node.on_proof()
         if not self._outbox.held:
             self._node.delivered.set()

@@ -16,30 +16,20 @@ def rises(before, before_ms, value, now_ms, limit_per_min):
     return (value - before) * 60_000 >= limit_per_min * (now_ms - before_ms)
 
 
-def millivolts(value, decimals):
+def _millivolts(value, decimals):
     """Return a battery's voltage in mV from a scaled integer of volts, or None."""
     if value is None:
         return None
     return value * 1000 // 10**decimals
 
 
-def period_ms(normal_ms, fast_ms, slow_ms, rising, battery_mv, low_mv):
-    """Return the period to the next reading. `fast_ms`, `slow_ms`, `low_mv` may be None: not wanted."""
-    if rising and fast_ms is not None:
-        return min(normal_ms, fast_ms)
-    if low_mv is not None and slow_ms is not None and battery_mv is not None and battery_mv < low_mv:
-        return max(normal_ms, slow_ms)
-    return normal_ms
-
-
-def reports(wakes, every, urgent):
-    """Whether a node that slept speaks at this wake: at each `every`-th, and whenever it is urgent."""
-    return urgent or wakes % every == 0
-
-
-def sleep_ms(period, awake_ms):
-    """Return how long to sleep until the next beat; a wake that took longer than the period skips beats."""
-    return period - awake_ms % period
+def period_ms(normal, fast, slow, quick, mv, low):
+    """Return the period to the next reading. `fast`, `slow`, `low` may be None: not wanted."""
+    if quick and fast is not None:
+        return min(normal, fast)
+    if low is not None and slow is not None and mv is not None and mv < low:
+        return max(normal, slow)
+    return normal
 
 
 class Pace:
@@ -60,7 +50,7 @@ class Pace:
     def note(self, row, now_ms):
         """Take a reading; `now_ms` is monotonic over sleeps."""
         if self._battery is not None:
-            self.battery_mv = millivolts(row[self._battery], self._battery_decimals)
+            self.battery_mv = _millivolts(row[self._battery], self._battery_decimals)
         if self._watched is None or row[self._watched] is None:
             return
         if self.value is not None and 0 <= now_ms - self.value_ms < _COMPARED_OVER_MS:

@@ -11,6 +11,7 @@ from hashlib import sha256
 from micropython import const
 
 from cityneuron.errors import LinkDown
+from cityneuron.seldom import borrow
 
 _CONNACK = const(0x20)
 _PUBLISH = const(0x30)
@@ -19,13 +20,6 @@ _SUBACK = const(0x90)
 _PINGRESP = const(0xD0)
 _PINGREQ = const(b"\xc0\x00")
 _DISCONNECT = const(b"\xe0\x00")
-_REFUSALS = {
-    1: ("the broker speaks no MQTT 3.1.1", "use another broker"),
-    2: ("the broker refuses this client id", "is the node's id right?"),
-    3: ("the broker is not available", "wait; look at the broker's log"),
-    4: ("wrong user name or password", "provision the node again"),
-    5: ("the broker does not let this node in", "is the node registered? is its certificate valid?"),
-}
 
 
 def client_id(node, serial):
@@ -115,7 +109,7 @@ class Link:
         if kind != _CONNACK or length != 2:
             raise LinkDown("no MQTT broker answers", "check the port")
         if self._in[1]:
-            raise LinkDown(*_REFUSALS.get(self._in[1], ("the broker refuses: %d" % self._in[1], "")))
+            raise LinkDown(*borrow("refusals").of(self._in[1]))
 
     def _connect_body(self):
         flags, fields = 0x02, [_string(self._client_id)]

@@ -91,7 +91,7 @@ class Node:
             await asyncio.sleep_ms(self.sampler.warm_up_ms)
         return await self._sample()
 
-    def set_period_ms(self, period_ms):
+    def _set_period_ms(self, period_ms):
         """Change the period, from now on; a birth tells it."""
         self.pace.normal_ms = self.settings.period_ms = period_ms
         self._repaced.set()
@@ -149,7 +149,7 @@ class Node:
             borrow("settings").keep_change(self.board.path("data/changed.json"), "period_ms", period_ms)
         except OSError as error:
             raise NodeError("the flash does not take the setting: %s" % error, "look at its room")
-        self.set_period_ms(period_ms)
+        self._set_period_ms(period_ms)
         return {"period_ms": period_ms}
 
     # What the conversation calls.

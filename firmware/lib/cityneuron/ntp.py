@@ -12,8 +12,8 @@ from micropython import const
 
 from cityneuron.errors import ClockError
 
-PORT = const(123)
-PACKET_BYTES = const(48)
+_PORT = const(123)
+_PACKET_BYTES = const(48)
 _CLIENT = const(0x23)  # version 4, mode 3
 _SERVER_MODE = const(4)
 _UNSYNCHRONISED = const(3)  # leap indicator 3: the server's own clock is not set
@@ -29,12 +29,12 @@ _SHUN_OTHERS_MS = const(86_400_000)  # DENY, RSTR: not wanted here
 def split(host):
     """Return (name, port) of "name" or "name:port"."""
     name, _, port = host.partition(":")
-    return name, int(port) if port else PORT
+    return name, int(port) if port else _PORT
 
 
 def kiss(answer):
     """Return the four letters of a kiss-of-death, or None."""
-    if len(answer) >= PACKET_BYTES and answer[0] & 7 == _SERVER_MODE and answer[1] == 0:
+    if len(answer) >= _PACKET_BYTES and answer[0] & 7 == _SERVER_MODE and answer[1] == 0:
         return bytes(answer[12:16])
     return None
 
@@ -45,7 +45,7 @@ def read(answer, nonce, waited_ms, earliest_ms):
     `nonce` is what the question carried as its time: an answer that does not repeat it is none to us.
     The era of the 32-bit seconds (2036) is the first that lies after `earliest_ms`, the time of the build.
     """
-    if len(answer) < PACKET_BYTES:
+    if len(answer) < _PACKET_BYTES:
         raise ClockError("an answer of %d bytes is no NTP" % len(answer))
     if answer[0] & 7 != _SERVER_MODE or not 1 <= answer[0] >> 3 & 7 <= 4:
         raise ClockError("an answer that is not a server's")
@@ -91,7 +91,7 @@ async def ask(servers):
 
 async def _ask(servers, index):
     name, port = split(servers.hosts[index])
-    question = bytearray(PACKET_BYTES)
+    question = bytearray(_PACKET_BYTES)
     question[0] = _CLIENT
     for at in range(40, 48):
         question[at] = servers.getrandbits(8)
@@ -112,7 +112,7 @@ async def _answer(servers, index, client, nonce):
     while True:
         waited_ms = clock.uptime_ms() - started_ms
         try:
-            answer = client.recv(2 * PACKET_BYTES)
+            answer = client.recv(2 * _PACKET_BYTES)
         except OSError as error:
             if error.errno != 11:  # EAGAIN: nothing yet
                 raise

@@ -67,7 +67,7 @@ class Operations:
 
     def _update(self, arguments):
         """The next start fetches it: here there may be no room for the code that does."""
-        self.slots.order(arguments)
+        borrow("turns").order(self.slots, self.board.path, arguments)
         self.restart("to fetch an update")
         return LATER
 

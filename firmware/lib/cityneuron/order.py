@@ -1,24 +1,41 @@
 """A command is read, judged, marked on flash, done and answered. Borrowed by Commands when one comes."""
 
-import asyncio
-import os
 from binascii import crc32
 from struct import pack as to_bytes
-from struct import unpack
 
 from micropython import const
 
 from cityneuron import pack
 from cityneuron.clock import SYNCED
-from cityneuron.commands import ACCEPTED, DONE, EXPIRED, FAILED, KEPT, LATER, REFUSED, Refused, is_coroutine
+from cityneuron.commands import ACCEPTED, EXPIRED, FAILED, KEPT, REFUSED, Refused
 from cityneuron.errors import NodeError, PackError
-from cityneuron.files import make_folders, replace
+from cityneuron.files import replace
 from cityneuron.replies import MOST_BYTES, explained, write_reply
 from cityneuron.seldom import borrow
 
 _HEAD_BYTES = const(8)
 _MOST_TEXT = const(64)
 _LARGEST = const(1 << 53)
+
+# Of each command the arguments: name, type, least, most (of a text its length), and whether it must be given.
+_ARGUMENTS = {
+    "sample": (),
+    "set": (("period_ms", int, 20, 86_400_000, True),),
+    "settings": (),
+    "status": (),
+    "identify": (("seconds", int, 1, 3_600, False),),
+    "lamp": (("level_pct", int, 0, 100, False), ("minutes", int, 0, 10_080, False)),
+    "schedule": (("table", None, 0, 0, False),),
+    "reboot": (),
+    "update": (
+        ("url", str, 8, 256, True),
+        ("size", int, 1, 1 << 24, False),
+        ("digest", str, 1, 128, False),
+        ("version", str, 1, 32, False),
+        ("force", int, 0, 1, False),
+    ),
+    "reset": (),
+}
 
 
 def read_command(payload):
@@ -42,27 +59,8 @@ def _is_id(value):
     return type(value) is int and 1 <= value <= _LARGEST
 
 
-def load(commands):
-    """Read what is on flash, and say what became of commands that a restart cut off."""
-    make_folders(commands.folder + "/0")
-    for place in range(KEPT):
-        number, reply = _read(commands, place)
-        if reply is None:
-            continue
-        _, ident, status, detail = pack.decode(reply)
-        commands.ids[place], commands.numbers[place] = ident, number
-        if status == ACCEPTED:
-            commands.begun[place] = detail["name"]
-    for place, name in list(commands.begun.items()):
-        if name == "reboot":
-            finish(commands, place, DONE, None)
-        elif name != "update":  # an update's last word is the updater's
-            error = NodeError("the node restarted while it did this", "see whether it was done; ask anew")
-            finish(commands, place, FAILED, explained(error))
-
-
-def take(commands, payload):
-    """Return the reply to publish; None when it comes later, or this is no command."""
+def begin(commands, payload):
+    """Return (place, arguments, reply) of a command to be done; else the reply, None if this is no command."""
     try:
         ident, name, arguments, expires_ms = read_command(payload)
     except PackError as error:
@@ -73,35 +71,44 @@ def take(commands, payload):
         place = commands.ids.index(ident)
         if place in commands.unsaid:
             commands.unsaid.remove(place)
-        return said(commands, place)
+        return borrow("recall").said(commands, place)
     if commands.clock.state == SYNCED and commands.clock.now_ms() > expires_ms:
         return _reply(commands, ident, EXPIRED, None)
     fault = _why_not(commands, name, arguments)
     if fault:
         return _reply(commands, ident, REFUSED, explained(fault))
-    return _do(commands, ident, name, arguments)
+    return _begin(commands, ident, name, arguments)
 
 
-def said(commands, place):
-    """Return the reply that a place keeps, or None."""
-    return _read(commands, place)[1]
+def failed(commands, place, error):
+    """Return the last word on a command that raised `error`, as bytes."""
+    return close(commands, place, *_of(error))
+
+
+def finish_failed(commands, place, error):
+    """Give the last word on a command that raised `error`."""
+    finish(commands, place, *_of(error))
 
 
 def finish(commands, place, status, detail):
     """Give the last word on the command in a place."""
-    _close(commands, place, status, detail)
+    close(commands, place, status, detail)
     commands.unsaid.append(place)
     commands.changed()
+
+
+def _of(error):
+    return REFUSED if isinstance(error, Refused) else FAILED, explained(error)
 
 
 def _why_not(commands, name, arguments):
     if name not in commands.actions:
         return Refused("this node cannot do %s" % name, "it has no part for it, or is to be updated")
-    fault = borrow("arguments").fault(name, arguments)
+    fault = _fault(name, arguments)
     return Refused(fault) if fault else None
 
 
-def _do(commands, ident, name, arguments):
+def _begin(commands, ident, name, arguments):
     place = _oldest(commands)
     commands.ids[place] = ident
     commands.numbers[place] = max(commands.numbers) + 1
@@ -110,16 +117,7 @@ def _do(commands, ident, name, arguments):
         error = NodeError("the flash takes no command", "look at its room")
         return _reply(commands, ident, FAILED, explained(error))
     commands.begun[place] = name
-    try:
-        result = commands.actions[name](arguments)
-    except Exception as error:  # a fault of the action must not silence the command
-        return _close(commands, place, REFUSED if isinstance(error, Refused) else FAILED, explained(error))
-    if result is LATER:
-        return begun
-    if is_coroutine(result):
-        commands.tasks[place] = asyncio.create_task(_await(commands, place, result))
-        return None
-    return _close(commands, place, DONE, result)
+    return place, arguments, begun
 
 
 def _oldest(commands):
@@ -128,15 +126,7 @@ def _oldest(commands):
     return min(free, key=lambda place: commands.numbers[place])
 
 
-async def _await(commands, place, coroutine):
-    try:
-        status, detail = DONE, await coroutine
-    except Exception as error:
-        status, detail = REFUSED if isinstance(error, Refused) else FAILED, explained(error)
-    finish(commands, place, status, detail)
-
-
-def _close(commands, place, status, detail):
+def close(commands, place, status, detail):
     """Keep the last word and return it as bytes; on a flash that is full it is said but not kept."""
     commands.begun.pop(place, None)
     commands.tasks.pop(place, None)
@@ -158,28 +148,30 @@ def _reply(commands, ident, status, detail):
 def _keep(commands, place, status, detail):
     reply = _reply(commands, commands.ids[place], status, detail)
     try:
-        replace(_file(commands, place), to_bytes(">II", commands.numbers[place], crc32(reply)) + reply)
+        replace(commands.path(place), to_bytes(">II", commands.numbers[place], crc32(reply)) + reply)
     except OSError as error:
         commands.log("command %d is not on flash: %s" % (commands.ids[place], error))
         return None
     return reply
 
 
-def _file(commands, place):
-    return "%s/%d" % (commands.folder, place)
-
-
-def _read(commands, place):
-    """Return (number, reply) of a place; (0, None) when it is empty or damaged."""
-    try:
-        size = os.stat(_file(commands, place))[6]
-        with open(_file(commands, place), "rb") as file:
-            raw = file.read(min(size, _HEAD_BYTES + MOST_BYTES))  # no room for the largest, it is seldom there
-    except OSError:
-        return 0, None
-    if len(raw) > _HEAD_BYTES:
-        number, check = unpack(">II", raw[:_HEAD_BYTES])
-        if check == crc32(raw[_HEAD_BYTES:]):
-            return number, raw[_HEAD_BYTES:]
-    commands.log("command in place %d is damaged: forgotten" % place)
-    return 0, None
+def _fault(name, given):
+    """Return why the arguments of a command make no sense, or None."""
+    known = _ARGUMENTS.get(name, ())
+    for argument in given:
+        if not any(argument == row[0] for row in known):
+            return "%s takes no %s" % (name, argument[:_MOST_TEXT])
+    for argument, kind, least, most, needed in known:
+        value = given.get(argument)
+        if value is None:
+            if needed:
+                return "%s needs %s" % (name, argument)
+            continue
+        if kind is None:
+            continue
+        if type(value) is not kind:
+            return "%s is no %s" % (argument, "text" if kind is str else "integer")
+        measure = len(value) if isinstance(value, str) else value
+        if not least <= measure <= most:
+            return "%s is not within %d to %d" % (argument, least, most)
+    return None

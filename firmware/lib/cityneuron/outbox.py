@@ -32,7 +32,7 @@ class Run:
         self.schema = self.columns = 0
         self.replay = False  # taken or tried before this connection: backlog
         self.again = False  # the gateway asked for it
-        self.segment = None  # of an earlier boot: where it stands
+        self._segment = None  # of an earlier boot: where it stands
 
 
 class Outbox:
@@ -186,7 +186,7 @@ class Outbox:
     def row_into(self, seq, row):
         """Fill the list `row` with the values of a reading of this boot, or of the run; return its time."""
         run, boot = self._run, self.boot
-        if run.segment is None:
+        if run._segment is None:
             t_ms, clock = row_from(self.ring.layout, self.ring.buffer, self.ring.at(seq), row)
         else:
             boot, at = run.boot, (seq - run.seq0) * flash.record_bytes(run.columns)
@@ -345,7 +345,7 @@ class Outbox:
     def taken(self, boot, first, end, replay, again):
         """Return the Run that begins at `first`, or None when that reading is damaged: it is passed over."""
         run = self._run
-        run.boot, run.seq0, run.replay, run.again, run.segment = boot, first, replay, again, None
+        run.boot, run.seq0, run.replay, run.again, run._segment = boot, first, replay, again, None
         if boot == self.boot and first >= self._ring_from:
             run.schema, run.columns, rows = self.schema, self.columns, end - first
         else:
@@ -365,12 +365,12 @@ class Outbox:
         number = kept.find(boot, first) if kept is not None else None
         if number is None or kept.seq0(number) > first:
             return 0
-        run.segment, run.schema, run.columns = number, kept.schema(number), kept.columns(number)
+        run._segment, run.schema, run.columns = number, kept.schema(number), kept.columns(number)
         return kept.read(number, first - kept.seq0(number), end - first)
 
     def _same_clock(self, run, rows):
         """Let the run end where the clock's state changes."""
-        paged, size = run.segment is not None, flash.record_bytes(run.columns)
+        paged, size = run._segment is not None, flash.record_bytes(run.columns)
         buffer = self.segments.page if paged else self.ring.buffer
         run.rows = 0
         for seq in range(run.seq0, run.seq0 + rows):

@@ -6,7 +6,7 @@ from micropython import const
 
 from cityneuron import segments as flash
 
-MISSING = -0x80000000
+_MISSING = const(-0x80000000)
 _LARGEST = const(0x7FFFFFFF)
 
 
@@ -44,11 +44,11 @@ class Ring:
 
     def _storable(self, value):
         if value is None:
-            return MISSING
-        if MISSING < value <= _LARGEST:
+            return _MISSING
+        if _MISSING < value <= _LARGEST:
             return value
         self.unfit += 1
-        return MISSING
+        return _MISSING
 
 
 def row_from(layout, buffer, at, row):
@@ -56,5 +56,5 @@ def row_from(layout, buffer, at, row):
     fields = unpack_from(layout, buffer, at)
     for index in range(len(row)):
         value = fields[2 + index]
-        row[index] = None if value == MISSING else value
+        row[index] = None if value == _MISSING else value
     return fields[0], fields[1]

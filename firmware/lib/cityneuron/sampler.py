@@ -5,7 +5,7 @@ from binascii import crc32
 from cityneuron.errors import SensorError, SettingsError
 
 
-def text_of(value, decimals):
+def _text_of(value, decimals):
     """Return a scaled integer as a decimal number: (-123, 2) is "-1.23". None stays None."""
     if value is None or not decimals:
         return None if value is None else str(value)
@@ -64,7 +64,7 @@ class Sampler:
 
     def values(self):
         """Return the latest row as {quantity: text or None}."""
-        return {name: text_of(self._row[at], scale) for at, (name, scale) in enumerate(self.columns)}
+        return {name: _text_of(self._row[at], scale) for at, (name, scale) in enumerate(self.columns)}
 
     def status(self):
         """Return what `doctor` shows of each sensor."""
@@ -72,7 +72,7 @@ class Sampler:
         for sensor, (error, _) in zip(self._sensors, self._errors):
             values = {}
             for name, decimals in sensor.columns:
-                values[name] = text_of(self._row[at], decimals)
+                values[name] = _text_of(self._row[at], decimals)
                 at += 1
             found.append({"name": sensor.name, "ok": not error, "error": error, "values": values})
         return found

@@ -40,7 +40,7 @@ def seal(record, number):
     pack_into("<I", record, end, crc32(record[:end], number))
 
 
-def intact(record, number):
+def _intact(record, number):
     """Whether a record is what was written as reading `number`."""
     end = len(record) - 4
     return unpack_from("<I", record, end)[0] == crc32(record[:end], number)
@@ -70,7 +70,7 @@ class Segments:
         self.first = self.end = 0
         self._blocks = 0
         self._open = False  # whether the last segment may be written on
-        self.damaged = 0  # readings and segments whose checksum was wrong
+        self._damaged = 0  # readings and segments whose checksum was wrong
         self._scan()
 
     def boot(self, number):
@@ -175,8 +175,8 @@ class Segments:
             return 0
         seq = self.seq0(number) + index
         for row in range(min(rows, got)):
-            if not intact(self.page[row * size : (row + 1) * size], seq + row):
-                self.damaged += 1
+            if not _intact(self.page[row * size : (row + 1) * size], seq + row):
+                self._damaged += 1
                 return row
         return min(rows, got)
 
@@ -224,7 +224,7 @@ class Segments:
                 self.end = number + 1
             else:
                 self._log("segment %d is damaged: removed" % number)
-                self.damaged += 1
+                self._damaged += 1
                 self._remove(number)
                 self._rows[number % self._most] = 0
 
@@ -243,10 +243,10 @@ class Segments:
             while rows:  # what follows the last intact reading is a torn tail
                 file.seek(len(self._head) + (rows - 1) * size)
                 file.readinto(self.page[:size])
-                if intact(self.page[:size], seq0 + rows - 1):
+                if _intact(self.page[:size], seq0 + rows - 1):
                     break
                 rows -= 1
-                self.damaged += 1
+                self._damaged += 1
         self._boot[at], self._seq0[at], self._schema[at], self._columns[at] = boot, seq0, schema, columns
         self._rows[at], self._acked[at], self._sent[at] = rows, 0, 0
         self._blocks += self._bytes(at) > _INLINE_BYTES

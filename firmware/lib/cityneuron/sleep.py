@@ -12,7 +12,6 @@ from struct import pack, unpack
 
 from micropython import const
 
-from cityneuron import energy
 from cityneuron.clock import UNKNOWN
 
 _LAYOUT = const("<BQIIqBIiqq")
@@ -65,7 +64,7 @@ class Wake:
         tasks = [asyncio.create_task(node.obey()), asyncio.create_task(node.guard())]
         await node.sample_now()
         urgent = node.trial or node.pace.rising(node.clock.now_ms())  # a trial has few starts to prove itself
-        if energy.reports(self._wakes, node.settings.report_every, urgent):
+        if reports(self._wakes, node.settings.report_every, urgent):
             tasks.append(asyncio.create_task(node.conversation.talk()))
             await self._deliver()
             await node.stop()
@@ -90,12 +89,22 @@ class Wake:
     def _sleep(self):
         node, clock, pace, outbox = self._node, self._node.clock, self._node.pace, self._node.outbox
         now_ms, awake_ms = clock.now_ms(), clock.uptime_ms()
-        sleep_ms = max(_LEAST_SLEEP_MS, energy.sleep_ms(pace.period_ms(now_ms), awake_ms))
+        rest_ms = max(_LEAST_SLEEP_MS, sleep_ms(pace.period_ms(now_ms), awake_ms))
         if not outbox.unwritten:  # else the next start is a new boot: nothing is numbered twice
             kept = Kept(
-                outbox.boot, outbox.next_seq, outbox.told, now_ms + sleep_ms, clock.state != UNKNOWN,
+                outbox.boot, outbox.next_seq, outbox.told, now_ms + rest_ms, clock.state != UNKNOWN,
                 (self._wakes + 1) & 0xFFFFFFFF, pace.value, pace.value_ms, pace.fast_until_ms,
             )  # fmt: skip
             node.board.keep(kept.to_bytes())
         node.went_well()
-        node.board.deep_sleep_ms(sleep_ms)
+        node.board.deep_sleep_ms(rest_ms)
+
+
+def reports(wakes, every, urgent):
+    """Whether a node that slept speaks at this wake: at each `every`-th, and whenever it is urgent."""
+    return urgent or wakes % every == 0
+
+
+def sleep_ms(period, awake_ms):
+    """Return how long to sleep until the next beat; a wake that took longer than the period skips beats."""
+    return period - awake_ms % period

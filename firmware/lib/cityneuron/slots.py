@@ -8,8 +8,7 @@ import json
 import sys
 
 from cityneuron import FIRMWARE
-from cityneuron.errors import NodeError
-from cityneuron.files import exists, read_object, replace
+from cityneuron.files import read_object, replace
 
 
 class Restart(Exception):
@@ -42,16 +41,6 @@ class Slots:
     def idle(self):
         """The slot that an update may write; None when the node runs without slots."""
         return {"a": "b", "b": "a"}.get(self.running)
-
-    def order(self, arguments):
-        """Let the next start fetch an update into the idle slot. Raises NodeError or OSError."""
-        if self.idle is None:
-            raise NodeError("this node runs from a folder of sources", "provision it; then it has slots")
-        if self.on_trial or exists(self._path("data/update.json")):
-            raise NodeError("an update is under way or on trial", "wait for its end")
-        job = {name: arguments.get(name) for name in ("url", "version", "force")}  # the rest is in the bundle
-        job.update(stage="fetch", starts=0)
-        replace(self._path("data/update.json"), json.dumps(job))
 
     def begin_trial(self):
         """From the next start on the idle slot is tried."""

@@ -13,7 +13,7 @@ from micropython import const
 import cityneuron
 from cityneuron.console import LeaveToRepl
 from cityneuron.errors import NodeError
-from cityneuron.files import exists, remove
+from cityneuron.files import exists
 from cityneuron.operations import Operations
 from cityneuron.seldom import borrow
 from cityneuron.slots import Restart, Slots
@@ -22,31 +22,21 @@ _PAUSE_S = const(30)  # long enough to press Ctrl-C and reach the REPL
 _COLLECT_EVERY_BYTES = const(
     4_096
 )  # else what stays comes to lie between what goes, and no room is in one piece
-SELDOM = const(("ntp", "birth", "status", "order", "deeds", "turns", "brief", "arguments", "answers"))
-
-
-def this_board():
-    """Return the Board that this MicroPython runs on."""
-    if sys.platform == "esp32":
-        from boards.esp32 import Board
-    elif sys.platform == "rp2":
-        from boards.pico_w import Board
-    else:
-        from boards.unix import Board
-    return Board()
 
 
 def run(board=None, log=print, pause_s=_PAUSE_S):
     """Run until a restart is due (True) or somebody wants the REPL (False)."""
-    board = board or this_board()
+    startup = borrow("startup")
+    board = board or startup.this_board()
     slots = Slots(board.path)
     failed = borrow("failures").failed_starts(board, slots, log)
     if failed.too_many:
         return asyncio.run(borrow("safe").safe_mode(board, failed, log))
     began = board.ticks_ms()
     try:
-        if exists(board.path("data/update.json")) and _fetched(board, slots, log):
+        if exists(board.path("data/update.json")) and startup.fetched(board, slots, log):
             return True
+        startup = failed = None  # their room is the node's now
         return _run(board, slots, log)
     except NodeError as error:
         reason, remedy = error.message, error.remedy
@@ -60,23 +50,11 @@ def run(board=None, log=print, pause_s=_PAUSE_S):
     return True
 
 
-def _fetched(board, slots, log):
-    """Let this start fetch an update, if it is for that."""
-    updater = borrow("updater").Updater(slots, board.path, borrow("turns").image_of(board), log)
-    if not updater.is_to_fetch():
-        return False
-    remove(board.path("begun"))  # the fetch keeps a count of its own
-    chosen = borrow("settings").load(board.path("settings.json"))
-    asyncio.run(updater.fetch(board, chosen))
-    return True
-
-
 def _run(board, slots, log):
     """Let the node and its operations work; what is in RAM goes to flash however that ends."""
     cityneuron.FIRMWARE = slots.version  # before the modules that tell it are imported
     gc.threshold(_COLLECT_EVERY_BYTES)
-    for name in SELDOM:  # their names get their places in memory while it is in one piece
-        borrow(name, "replies")
+    borrow("startup").learn_names()
     gc.collect()
     node = borrow("app").build(board, log)
     gc.collect()

@@ -1,16 +1,28 @@
-"""What ends a node's life as it is: the end of an update, of a trial, the factory reset. Borrowed for it."""
+"""What ends a node's life as it is: an update, the end of a trial, the factory reset. Borrowed for it."""
 
 import asyncio
+import json
 
 from micropython import const
 
 from cityneuron.commands import DONE
 from cityneuron.errors import NodeError
-from cityneuron.files import remove
+from cityneuron.files import exists, remove, replace
 from cityneuron.seldom import borrow
 from cityneuron.slots import Restart
 
 _FORGOTTEN = const(("node.key", "node.crt", "ca.crt", "settings.json", "data/changed.json"))
+
+
+def order(slots, path, arguments):
+    """Let the next start fetch an update into the idle slot. Raises NodeError or OSError."""
+    if slots.idle is None:
+        raise NodeError("this node runs from a folder of sources", "provision it; then it has slots")
+    if slots.on_trial or exists(path("data/update.json")):
+        raise NodeError("an update is under way or on trial", "wait for its end")
+    job = {name: arguments.get(name) for name in ("url", "version", "force")}  # the rest is in the bundle
+    job.update(stage="fetch", starts=0)
+    replace(path("data/update.json"), json.dumps(job))
 
 
 def reset(operations, _):

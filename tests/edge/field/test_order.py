@@ -79,7 +79,10 @@ def test_the_firmware_knows_every_setting_that_is_written() -> None:
             "_DEFAULTS",
             "_REQUIRED",
         ):
-            known |= set(ast.literal_eval(statement.value))
+            value = statement.value
+            known |= set(
+                ast.literal_eval(value.args[0] if isinstance(value, ast.Call) else value)
+            )  # const(...)
     access = Access(broker_host="b", broker_port=1, ntp_hosts=("n",), wifi_ssid="w", wifi_password="p")
     ours = settings("cn-1", Order(kind="weather", sensors=(parse_sensor("bme280:i2c"),)), access)
     assert {"node", "wifi_ssid", "ntp_hosts"} <= set(ours) <= known

@@ -4,8 +4,8 @@ import sys
 
 import torn
 
-from cityneuron.brief import shortened
 from cityneuron.commands import DONE
+from cityneuron.deeds import shortened
 from cityneuron.failures import FailedStarts
 from cityneuron.health import Errors
 from cityneuron.pack import Writer

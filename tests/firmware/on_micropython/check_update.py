@@ -14,6 +14,7 @@ from hashlib import sha256
 import torn
 
 from cityneuron import bundle as bundles
+from cityneuron import turns
 from cityneuron.commands import DONE, FAILED
 from cityneuron.errors import NodeError
 from cityneuron.files import replace
@@ -143,7 +144,7 @@ class Node:
     def order(self, name, **arguments):
         wanted[0] = name
         arguments["url"] = "http://x/y"
-        self.slots.order(arguments)
+        turns.order(self.slots, path, arguments)
 
     def confirm(self):
         self.told = self.updater.confirm()

@@ -1,7 +1,7 @@
-"""Runs a node with commands and console; prints its ledger when it changes, its heap when the peak rises.
+"""Runs a node with commands and console; prints its ledger when it changes. With these arguments besides:
 
-A collection after every 512 bytes keeps garbage out of the figure: what is left is what the node needs. With
-the argument "echo" every command is answered with its own bytes, the second byte being the count of commands.
+"heap": its heap when the peak rises (a collection after every 512 bytes keeps garbage out of it, and is slow)
+"echo": every command is answered with its own bytes, the second byte being the count of commands
 """
 
 import asyncio
@@ -31,29 +31,28 @@ class Echo:
 
 
 async def watch(outbox):
-    peak, ledger = 0, None
+    most = last = 0  # names of the firmware's own: others would count for its heap
     while True:
-        used = gc.mem_alloc()
-        if used > peak:
-            peak = used
-            print("heap", peak)
-        counts = (outbox.produced, outbox.acknowledged, outbox.held, outbox.dropped)
-        if counts != ledger:
-            ledger = counts
-            print("ledger", *counts)
+        now = gc.mem_alloc() if "heap" in sys.argv else 0
+        if now > most:
+            most = now
+            print("heap", most)
+        row = (outbox.produced, outbox.acknowledged, outbox.held, outbox.dropped)
+        if row != last:
+            last = row
+            print("ledger", *row)
         await asyncio.sleep_ms(3)
 
 
 async def main():
     board = Board()
     slots = Slots(board.path)
-    for name in start.SELDOM:
-        borrow(name, "replies")
+    borrow("startup").learn_names()
     node = borrow("app").build(board, print)
     operations = start.Operations(board, node, slots)
     if "echo" in sys.argv:
         node.commands.take = Echo().take
-    gc.threshold(512)
+    gc.threshold(512 if "heap" in sys.argv else 4_096)
     await asyncio.gather(node.work(), operations.run(), watch(node.outbox))
 
 
