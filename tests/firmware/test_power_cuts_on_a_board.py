@@ -191,6 +191,8 @@ async def test_what_gave_way_to_newer_readings_and_what_the_power_took_are_told_
     await until(lambda: board.measured >= measured + 4 * MOST_IN_RAM)
     mosquitto.start()
     await until(lambda: gateway.ledger.top(board.name, first or 0) > measured + 4 * MOST_IN_RAM)
+    streams, key = gateway.ledger.streams, (board.name, first or 0)
+    await until(lambda: streams[key].overwritten > measured + 2 * MOST_IN_RAM and not streams[key].awaited())
     await board.node.power_cut()
     await until(lambda: board.boot != first and gateway.ledger.top(board.name, board.boot or 0) > 0)
     async with operator(mosquitto) as people:
