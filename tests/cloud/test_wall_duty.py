@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 from wall_rig import TOKEN, City, Wall, episode, now_ms
 
 CARD = "#alerts"
@@ -42,10 +42,11 @@ async def test_targets_on_a_phone_are_large(city: City, phone: Wall) -> None:
 
 async def large(page: Page, targets: str) -> None:
     """Each of these is large enough for a thumb."""
-    for button in await page.locator(targets).all():
-        box = await button.bounding_box()
-        assert box is not None
-        assert min(box["height"], box["width"]) >= 44, await button.inner_text()
+    await expect(page.locator(targets).first).to_be_visible()
+    sizes = await page.locator(targets).evaluate_all(  # all at once: the page may draw them anew
+        "all => all.map(each => [each.innerText, each.offsetWidth, each.offsetHeight])"
+    )
+    assert sizes and all(min(width, height) >= 44 for _, width, height in sizes), sizes
 
 
 async def test_an_officer_assigns_comments_mutes_and_closes_and_the_audit_tells(city: City, wall: Wall) -> None:
