@@ -16,8 +16,15 @@ class DashboardError(CityError):
 
 
 def render(board: Board) -> str:
-    """Return a board's file, the same bytes for the same catalogue."""
-    return json.dumps(board.to_dict(), ensure_ascii=False, indent=1) + "\n"
+    """Return a board's file, the same bytes for the same catalogue: a line a panel, so that a change shows."""
+    given = board.to_dict()
+    panels = ",\n  ".join(_line(panel) for panel in given.pop("panels"))
+    head = ",\n ".join(f"{_line(key)}: {_line(value)}" for key, value in given.items())
+    return f'{{\n {head},\n "panels": [\n  {panels}\n ]\n}}\n'
+
+
+def _line(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def files() -> dict[str, str]:

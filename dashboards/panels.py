@@ -1,21 +1,89 @@
-"""Panels: how a signal is drawn, with its unit, its description and its place on the 24 columns."""
+"""Panels: a drawing of what signals ask, with its unit, its description and its place on the 24 columns."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dashboards.signals import Signal, flagged
+from dashboards.limits import CALM
+from dashboards.signals import DAYS, HOURS, RAW, Signal
 from dashboards.texts import Language, label, text
-from dashboards.units import grafana_unit
-from edge.model.kinds import Kind
-from edge.model.quantities import QUANTITIES, Form
-from edge.model.units import UNITS
+from edge.model.alert import Level
+from edge.model.kinds import SYSTEMS
 
 Json = dict[str, Any]
 
-SOURCE = {"type": "influxdb", "uid": "cityneuron"}
-"""The data source that deploy/grafana provisions."""
+SOURCE: Json = {"type": "influxdb", "uid": RAW}
+"""The data source of readings as they came; deploy/grafana provisions it and those of the roll-ups."""
+
+SOURCES = (RAW, HOURS, DAYS)
+Steps = list[dict[str, Any]]
+
+LINES: Json = {
+    "legend": {"calcs": ["lastNotNull"], "displayMode": "list", "placement": "bottom", "showLegend": True},
+    "tooltip": {"mode": "multi", "sort": "desc"},
+}
+BARS: Json = {
+    "showValue": "never",
+    "rowHeight": 0.9,
+    "mergeValues": True,
+    "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True},
+    "tooltip": {"mode": "single", "sort": "none"},
+}
+STACKED: Json = {"drawStyle": "bars", "fillOpacity": 60, "stacking": {"mode": "normal", "group": "A"}}
+STATE_COLOURS = (CALM, "#a3b1c2", "#64748b", "purple", "#3f4a5a")
+"""Of node states: colours of warnings are kept for warnings, so what is not heard fades to grey."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class View:
+    """What a board looks at: its language, the variables that narrow it, its system if it has one.
+
+    place: (tag, variable) of readings, status and episodes. system: only this one's status and episodes.
+    """
+
+    language: Language
+    place: tuple[tuple[str, str], ...] = (("district", "district"),)
+    system: str = ""
+
+    @property
+    def only(self) -> tuple[tuple[str, str | int], ...]:
+        """What status and episodes must be of."""
+        return (("system", self.system),) if self.system else ()
+
+    def say(self, key: str, **values: object) -> str:
+        """Return a text in the view's language."""
+        return text(key, self.language, **values)
+
+    def to(self, name: str, **variables: str) -> str:
+        """Return the address of another board, with the time shown and these variables."""
+        given = "".join(f"&var-{key}={value}" for key, value in variables.items())
+        return f"/d/{name}-{self.language}?${{__url_time_range}}&${{district:queryparam}}{given}"
+
+    def to_node(self, kind: str = "${__data.fields.kind}", node: str = "${__data.fields.node}") -> Json:
+        """Return the link that opens a node's own board."""
+        return {"title": self.say("open_node"), "url": self.to(f"node-{kind}", node=node), "targetBlank": False}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """A signal as a panel asks it; `alias` names its series."""
+
+    signal: Signal
+    alias: str = ""
+    table: bool = False
+
+    def to_dict(self, ref: str) -> Json:
+        """Return the target as Grafana reads it."""
+        return {
+            "refId": ref,
+            "datasource": source_of(self.signal),
+            "rawQuery": True,
+            "query": self.signal.query,
+            "resultFormat": "table" if self.table else "time_series",
+            "alias": self.alias,
+        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,210 +93,135 @@ class Panel:
     type: str
     title: str
     description: str
-    targets: tuple[Json, ...]
+    targets: tuple[Target, ...]
     unit: str
     decimals: int | None = None
     options: Json
     custom: Json = field(default_factory=dict)
     mappings: tuple[Json, ...] = ()
     overrides: tuple[Json, ...] = ()
+    thresholds: Steps = field(default_factory=list)
+    colour: str = ""
+    links: tuple[Json, ...] = ()
+    transformations: tuple[Json, ...] = ()
+    bounds: tuple[float, float] | None = None
     no_value: str = ""
     time_from: str = ""
+    interval: str = ""
     width: int = 12
     height: int = 8
 
-    def wide(self, width: int, height: int) -> Panel:
+    def sized(self, width: int, height: int) -> Panel:
         """Return the panel in another size."""
         return replace(self, width=width, height=height)
 
     def to_dict(self, panel_id: int, x: int, y: int) -> Json:
         """Return the panel as Grafana reads it."""
-        defaults: Json = {"unit": self.unit, "custom": self.custom}
-        if self.decimals is not None:
-            defaults["decimals"] = self.decimals
-        if self.mappings:
-            defaults["mappings"] = list(self.mappings)
-        if self.no_value:
-            defaults["noValue"] = self.no_value
         panel: Json = {
             "id": panel_id,
             "type": self.type,
             "title": self.title,
             "description": self.description,
-            "datasource": SOURCE,
+            "datasource": source_of(self.targets[0].signal),
             "gridPos": {"x": x, "y": y, "w": self.width, "h": self.height},
-            "targets": list(self.targets),
-            "fieldConfig": {"defaults": defaults, "overrides": list(self.overrides)},
+            "targets": [target.to_dict(chr(ord("A") + index)) for index, target in enumerate(self.targets)],
+            "fieldConfig": {"defaults": self._defaults(), "overrides": self._overrides()},
             "options": self.options,
+            "timeFrom": self.time_from,
+            "interval": self.interval,
+            "transformations": list(self.transformations),
         }
-        if self.time_from:
-            panel["timeFrom"] = self.time_from
-        return panel
+        return {key: value for key, value in panel.items() if value not in ("", []) or key == "targets"}
+
+    def _overrides(self) -> list[Json]:
+        """Links go to every field by an override: Grafana's schema knows no data link among the defaults."""
+        every = {"matcher": {"id": "byRegexp", "options": "/.*/"}}
+        return [
+            *([{**every, "properties": [{"id": "links", "value": list(self.links)}]}] if self.links else []),
+            *self.overrides,
+        ]
+
+    def _defaults(self) -> Json:
+        low, high = self.bounds or (None, None)
+        defaults: Json = {
+            "unit": self.unit,
+            "custom": self.custom,
+            "decimals": self.decimals,
+            "mappings": list(self.mappings) or None,
+            "noValue": self.no_value or None,
+            "min": low,
+            "max": high,
+            "thresholds": {"mode": "absolute", "steps": self.thresholds} if self.thresholds else None,
+            "color": {"mode": self.colour} if self.colour else None,
+        }
+        return {key: value for key, value in defaults.items() if value is not None}
 
 
-def trend(signal: Signal, language: Language) -> Panel:
-    """The course of a signal: a line a node (or district); a state as coloured bars."""
-    quantity = signal.quantity
-    form = "share" if signal.is_share else "rate" if signal.is_rate else "trend"
-    as_bars = quantity.form is Form.STATE and not signal.is_share
-    return Panel(
-        type="state-timeline" if as_bars else "timeseries",
-        title=_title(form, signal, language),
-        description=describe(signal, language),
-        targets=(_target(signal.trend(), alias=f"$tag_{signal.by}"),),
-        unit="percent" if signal.is_share else grafana_unit(quantity.unit, per_hour=signal.is_rate),
-        decimals=None if signal.is_rate or signal.is_share else quantity.decimals,
-        options=_BARS if as_bars else _LINES,
-        custom={"fillOpacity": 70, "lineWidth": 0} if as_bars else _line_style(signal),
-        mappings=_yes_no(language) if as_bars else (),
-        no_value=text("no_data", language),
-    )
+def source_of(signal: Signal) -> Json:
+    """Return the reference to the data source that a signal asks."""
+    return {"type": "influxdb", "uid": signal.source}
 
 
-def latest(signal: Signal, language: Language) -> Panel:
-    """A table of each node's newest value, the highest first."""
-    quantity = signal.quantity
-    titles = {name: text(name, language) for name in ("node", "district", "value")}
-    return Panel(
-        type="table",
-        title=_title("latest", signal, language),
-        description=text("latest_about", language, about=describe(signal, language)),
-        targets=(_target(signal.latest(), table=True),),
-        unit=grafana_unit(quantity.unit),
-        decimals=quantity.decimals,
-        options={
-            "frameIndex": 0,
-            "showHeader": True,
-            "sortBy": [{"displayName": titles["value"], "desc": True}],
-        },
-        custom={"align": "auto", "inspect": False},
-        mappings=_yes_no(language) if quantity.form is Form.STATE else (),
-        overrides=(
-            _override("Time", {"displayName": text("time", language), "unit": "dateTimeFromNow"}),
-            *(_override(name, {"displayName": title}) for name, title in titles.items()),
-        ),
-        no_value=text("no_data", language),
-    )
-
-
-def quality(kind: Kind, language: Language) -> Panel:
-    """How many values of a kind did not pass a check, by quantity."""
-    names = {name: label(QUANTITIES[name], language) for name in kind.quantities}
-    return Panel(
-        type="timeseries",
-        title=text("flagged", language, kind=label(kind, language)),
-        description=text("flagged_about", language),
-        targets=(_target(flagged(kind, names), alias="$col"),),
-        unit="short",
-        decimals=0,
-        options=_LINES,
-        custom={"drawStyle": "bars", "fillOpacity": 60, "stacking": {"mode": "normal", "group": "A"}},
-        no_value="0",
-    )
-
-
-def heard(name: str, headlines: tuple[Signal, ...], language: Language) -> Panel:
-    """How many nodes of a system reported in the last hour, a number a kind."""
-    return Panel(
-        type="stat",
-        title=name,
-        description=text("heard_about", language),
-        targets=tuple(
-            _target(signal.heard(), ref=chr(ord("A") + index), alias=label(signal.kind, language))
-            for index, signal in enumerate(headlines)
-        ),
-        unit="short",
-        decimals=0,
-        options={
-            "graphMode": "none",
-            "colorMode": "none",
-            "justifyMode": "auto",
-            "textMode": "value_and_name",
-            "wideLayout": True,
-            "showPercentChange": False,
-            "percentChangeColorMode": "standard",
-            "orientation": "auto",
-            "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
-        },
-        no_value="0",
-        time_from="1h",
-    )
-
-
-def describe(signal: Signal, language: Language) -> str:
-    """Return what a reader must know of a signal: unit, range, resolution and how it was averaged."""
-    quantity = signal.quantity
-    how = "share" if signal.is_share else "rate" if signal.is_rate else quantity.mean.value
-    if how == "last" and signal.by == "district":
-        how = "arithmetic"
-    shown = UNITS[quantity.unit].display
-    return text(
-        "about",
-        language,
-        quantity=label(quantity, language),
-        unit=text("unit", language, unit=shown) if shown else "",
-        low=_number(quantity.low),
-        high=_number(quantity.high),
-        resolution=_number(quantity.resolution),
-        how=text(f"how_{how}", language),
-    )
-
-
-def _number(value: float) -> str:
-    return f"{value:,.12g}"
-
-
-def _title(key: str, signal: Signal, language: Language) -> str:
-    quantity = label(signal.quantity, language)
-    if language is Language.EN and not quantity[1:2].isupper():  # "water level", but "PM2.5" and "NO₂"
-        quantity = quantity[0].lower() + quantity[1:] if quantity != "pH" else quantity
-    return text(key, language, kind=label(signal.kind, language), quantity=quantity)
-
-
-def _target(query: str, *, ref: str = "A", alias: str = "", table: bool = False) -> Json:
-    return {
-        "refId": ref,
-        "datasource": SOURCE,
-        "rawQuery": True,
-        "query": query,
-        "resultFormat": "table" if table else "time_series",
-        "alias": alias,
-    }
-
-
-def _override(name: str, properties: Json) -> Json:
+def override(name: str, **properties: object) -> Json:
+    """Return the override of one field by its name."""
     return {
         "matcher": {"id": "byName", "options": name},
         "properties": [{"id": key, "value": value} for key, value in properties.items()],
     }
 
 
-def _yes_no(language: Language) -> tuple[Json, ...]:
+def system_names(language: Language) -> tuple[Json, ...]:
+    """Return the names of series that are called by their system's."""
+    return tuple(override(name, displayName=label(row, language)) for name, row in SYSTEMS.items())
+
+
+def values(words: Iterable[tuple[int, str, str]]) -> tuple[Json, ...]:
+    """Return a mapping of numbers to words and colours."""
     return (
         {
             "type": "value",
             "options": {
-                "0": {"text": text("off", language), "color": "dark-blue", "index": 0},
-                "1": {"text": text("on", language), "color": "orange", "index": 1},
+                str(number): {"text": word, "color": colour, "index": index}
+                for index, (number, word, colour) in enumerate(words)
             },
         },
     )
 
 
-def _line_style(signal: Signal) -> Json:
-    # a gap of three periods breaks the line: silence must not look like a steady value
-    gap_ms = int(signal.kind.period_s * 3000)
-    return {"drawStyle": "line", "lineWidth": 1, "fillOpacity": 0, "showPoints": "auto", "insertNulls": gap_ms}
+def yes_no(language: Language) -> tuple[Json, ...]:
+    """Return the words of a state that is on or off."""
+    return values(((0, text("off", language), "dark-blue"), (1, text("on", language), "orange")))
 
 
-_LINES: Json = {
-    "legend": {"calcs": ["lastNotNull"], "displayMode": "list", "placement": "bottom", "showLegend": True},
-    "tooltip": {"mode": "multi", "sort": "desc"},
-}
-_BARS: Json = {
-    "showValue": "never",
-    "rowHeight": 0.9,
-    "mergeValues": True,
-    "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True},
-    "tooltip": {"mode": "single", "sort": "none"},
-}
+def state_words(language: Language) -> tuple[Json, ...]:
+    """Return the words and colours of a node's state."""
+    return values((n, text(f"state_{n}", language), colour) for n, colour in enumerate(STATE_COLOURS))
+
+
+def level_words(language: Language) -> tuple[Json, ...]:
+    """Return the words and colours of alert levels."""
+    return values((level, text(f"level_{level:d}", language), level.word) for level in Level)
+
+
+def stat_options(*, coloured: str = "none", names: bool = True) -> Json:
+    """Return how numbers are shown, with their names or without, coloured by value, background or not."""
+    return {
+        "graphMode": "none",
+        "colorMode": coloured,
+        "justifyMode": "auto",
+        "textMode": "value_and_name" if names else "auto",
+        "wideLayout": True,
+        "showPercentChange": False,
+        "percentChangeColorMode": "standard",
+        "orientation": "auto",
+        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+    }
+
+
+def table_options(sort: str = "", *, descending: bool = True) -> Json:
+    """Return how a table is shown, ordered by the column of this title."""
+    order = [{"displayName": sort, "desc": descending}] if sort else []
+    return {"frameIndex": 0, "showHeader": True, "sortBy": order}
+
+
+CELLS: Json = {"align": "auto", "inspect": False}

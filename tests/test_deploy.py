@@ -17,7 +17,7 @@ import servers
 import yaml  # type: ignore[import-untyped]
 
 from cloud import config as cloud_config
-from dashboards.panels import SOURCE
+from dashboards.panels import SOURCE, SOURCES
 from gateway import config as gateway_config
 
 DEPLOY = servers.DEPLOY
@@ -186,8 +186,15 @@ def test_secrets_of_the_container_lie_where_its_configurations_look() -> None:
 
 def test_grafana_finds_the_store_and_the_boards_where_the_boards_expect_them() -> None:
     provisioning = DEPLOY / "grafana" / "provisioning"
-    (source,) = yaml.safe_load((provisioning / "datasources" / "cityneuron.yaml").read_text())["datasources"]
-    assert {"type": source["type"], "uid": source["uid"]} == SOURCE
+    sources = yaml.safe_load((provisioning / "datasources" / "cityneuron.yaml").read_text())["datasources"]
+    assert [source["uid"] for source in sources] == list(SOURCES)
+    assert {"type": sources[0]["type"], "uid": sources[0]["uid"]} == SOURCE
+    databases = [source["jsonData"]["dbName"] for source in sources]
+    assert databases == ["city", "city_hours", "city_days"]
+    assert [source["isDefault"] for source in sources] == [True, False, False]
+    for source in sources:  # they differ in what they are called and which database they read, and in no more
+        own = {"uid": "", "name": "", "isDefault": "", "jsonData": ""}
+        assert {**source, **own} == {**sources[0], **own}
     variables = re.findall(r"\$([A-Z_]+)", (provisioning / "datasources" / "cityneuron.yaml").read_text())
     assert set(variables) <= set(SERVICES["grafana"]["environment"])
     (provider,) = yaml.safe_load((provisioning / "dashboards" / "cityneuron.yaml").read_text())["providers"]
