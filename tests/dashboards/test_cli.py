@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from dashboards.boards import boards
 from dashboards.build import DashboardError
 from dashboards.cli import app
 from dashboards.push import push
@@ -77,12 +78,10 @@ def test_building_writes_the_files_and_checking_then_finds_them_current(tmp_path
 def test_pushing_twice_makes_one_folder_and_replaces_the_boards(grafana: Any) -> None:
     url, handler = grafana
     for _ in range(2):
-        assert [path for _, path in push(url, "secret", "City Neuron")] == [
-            "/d/city-zh/city",
-            "/d/city-en/city",
-        ]
+        pushed = [path for _, path in push(url, "secret", "City Neuron")]
+        assert pushed == [f"/d/{board.uid}/city" for board in boards()]
     assert handler.folders == [{"title": "City Neuron", "uid": "city-neuron"}]
-    assert set(handler.dashboards) == {"city-zh", "city-en"}
+    assert set(handler.dashboards) == {board.uid for board in boards()}
     assert all(body["overwrite"] and body["folderUid"] == "city-neuron" for body in handler.dashboards.values())
 
 
