@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from dashboards.alerting.files import rendered
 from dashboards.boards import Board, boards
 from edge.model.errors import CityError
 
@@ -29,16 +30,17 @@ def _line(value: object) -> str:
 
 def files() -> dict[str, str]:
     """Return every file by name."""
-    return {f"{board.name}.{board.language}.json": render(board) for board in boards()}
+    found = {f"{board.name}.{board.language}.json": render(board) for board in boards()}
+    return {**found, **{f"alerting/{name}": text for name, text in rendered().items()}}
 
 
 def write(folder: Path = GENERATED) -> list[str]:
     """Write the files that differ; return their names."""
     stale = _stale(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     current = files()
     for name in stale:
         if name in current:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(current[name], encoding="utf-8")
         else:
             (folder / name).unlink()
@@ -56,5 +58,6 @@ def check(folder: Path = GENERATED) -> None:
 
 def _stale(folder: Path) -> list[str]:
     current = files()
-    found = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.json")}
+    paths = [*folder.glob("*.json"), *(path for path in folder.glob("alerting/**/*") if path.is_file())]
+    found = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in paths}
     return sorted(name for name in current.keys() | found.keys() if current.get(name) != found.get(name))
