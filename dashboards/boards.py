@@ -145,11 +145,12 @@ def system(row_of: System, language: Language) -> Board:
     """The board of one system: how it stands, what it has of its own, its kinds, the long term."""
     view = View(language=language, system=row_of.name)
     kinds = now.kinds_of(row_of)
-    special = SPECIAL.get(row_of.name)
+    special = [row(view, title, *parts) for title, parts in SPECIAL.get(row_of.name, ())]
+    drawn = frozenset(target.signal for one in special for panel in one.panels for target in panel.targets)
     rows = (
         row(view, "now", *NOW),
-        *([row(view, special[0], *special[1])] if special else []),
-        *(kind_row(view, kind, collapsed=index > 0) for index, kind in enumerate(kinds)),
+        *special,
+        *(kind_row(view, kind, drawn, collapsed=index > 0) for index, kind in enumerate(kinds)),
         row(view, "coverage", *COVERAGE, collapsed=True),
         long_term(view, kinds),
     )
@@ -189,8 +190,8 @@ def node(kind: Kind, language: Language) -> Board:
             panels=(trends.flagged(view, kind).sized(12, 7), trends.clock_doubt(view, kind).sized(12, 7)),
         ),
     ]
-    if radio:
-        rows.append(Row(title=view.say("link"), panels=tuple(courses(view, kind, radio))))
+    link = (trends.age_course(view).sized(24 if not radio else 12, 6), *courses(view, kind, radio))
+    rows.append(Row(title=view.say("link"), panels=link))
     rows.append(row(view, "account", (trends.gaps, 24, 7)))
     if kind.name == "gateway":
         rows.append(row(view, "nodes_row", (tables.members, 24, 10)))

@@ -59,7 +59,7 @@ def steps(found: tuple[Limit, ...]) -> list[dict[str, Any]]:
 
 
 def _is_plain(rule: Rule) -> bool:
-    if rule.schedule is not None:
+    if rule.schedule is not None or rule.given is not None:  # a line would hold at other times too
         return False
     return rule.derive is None or _SAME_UNIT.get(rule.derive.form) in ("", rule.derive.other)
 
