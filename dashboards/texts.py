@@ -332,6 +332,6 @@ def label(row: Kind | System | Quantity | Rule, language: Language) -> str:
 
 def inside(words: str, language: Language) -> str:
     """Return a label as it stands within a title: "water level", but "PM2.5", "pH" and "NO₂"."""
-    if language is Language.EN and not words[1:2].isupper():
+    if language is Language.EN and words[1:2].islower():
         return words[0].lower() + words[1:]
     return words

@@ -297,7 +297,7 @@ def about(name: str, language: Language, how: str = "") -> str:
         "about" if quantity.high < _OPEN_ENDED else "about_plain",
         language,
         quantity=label(quantity, language),
-        unit=text("unit", language, unit=shown) if shown else "",
+        unit=text("unit", language, unit=shown) if shown not in ("", quantity.label_en) else "",
         low=_number(quantity.low),
         high=_number(quantity.high),
         resolution=_number(quantity.resolution),

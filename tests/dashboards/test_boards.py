@@ -303,6 +303,8 @@ def test_thresholds_are_those_of_the_rules_lowest_first() -> None:
     voltage = steps(limits(KINDS["power_meter"], "voltage_v"))
     assert [step["value"] for step in voltage] == [None, 110, 198, pytest.approx(235.4), pytest.approx(253)]
     assert not limits(KINDS["water_level"], "level_m")  # each station has its own
+    assert not limits(KINDS["streetlight"], "power_w")  # holds while the lamp is on only
+    assert [limit.rule.name for limit in limits(KINDS["noise"], "noise_laeq_db")] == ["noise_day"] * 3
 
 
 def test_thresholds_rise_on_every_panel() -> None:
