@@ -6,7 +6,19 @@ from dataclasses import dataclass, replace
 
 from dashboards import episodes, now, tables, trends, variables
 from dashboards.panels import Json, Panel, View, source_of
-from dashboards.rows import COVERAGE, NOW, SPECIAL, Row, courses, heard_row, kind_row, long_term, row, site_row
+from dashboards.rows import (
+    COVERAGE,
+    NOW,
+    SPECIAL,
+    Part,
+    Row,
+    courses,
+    heard_row,
+    kind_row,
+    long_term,
+    row,
+    site_row,
+)
 from dashboards.signals import EPISODE, Ask, Signal
 from dashboards.texts import Language, label, text
 from edge.model.kinds import KINDS, SYSTEMS, Kind, System
@@ -137,7 +149,7 @@ def _board(
 def city(language: Language) -> Board:
     """The board of the whole city: how it stands, how well it is covered, and the way to every system."""
     view = View(language=language)
-    rows = (row(view, "now", *NOW), row(view, "coverage", *COVERAGE), heard_row(view))
+    rows = (row(view, "now", *NOW), heard_row(view), row(view, "coverage", *COVERAGE, collapsed=True))
     return _board(view, "city", "city", view.say("city"), view.say("city_about"), rows)
 
 
@@ -176,12 +188,10 @@ def node(kind: Kind, language: Language) -> Board:
     headline = trends.trend(view, kind, kind.headline, "node")
     if kind.name == "water_level":
         headline = trends.stage_trend(view, kind, kind.headline, tables.marks())
-    first = (
-        (episodes.open_levels, 8, 4),
-        (now.node_state, 3, 4),
-        (now.node_age, 3, 4),
-        (now.node_account, 10, 4),
-    )
+    first: list[Part] = [(episodes.open_levels, 8, 4), (now.node_state, 3, 4), (now.node_age, 3, 4)]
+    if "battery_v" in kind.quantities:
+        first.append((lambda one: now.battery(one, kind), 3, 4))
+    first.append((now.node_account, 24 - sum(width for _, width, _ in first), 4))
     rows = [
         row(view, "now", *first, (episodes.firing, 24, 5)),
         Row(title=view.say("quantities"), panels=(headline.sized(24, 9), *courses(view, kind, measured))),
@@ -233,7 +243,7 @@ def pipeline(language: Language) -> Board:
                 )
             ),
         ),
-        row(view, "coverage", (now.states, 12, 4), (now.coverage_now, 12, 4), *COVERAGE),
+        row(view, "coverage", (now.states, 12, 4), (now.coverage_now, 12, 4), *COVERAGE, collapsed=True),
         row(replace(view, system="network"), "episodes_of", (episodes.firing, 24, 8)),
         long_term(view, (kind,)),
     )

@@ -220,7 +220,6 @@ _PANELS: dict[str, tuple[str, str]] = {
     ),
     "aqi": ("AQI", "AQI"),
     "air_class": ("Class", "等级"),
-    "energy_days": ("{kind}: {quantity} by day", "{kind}：每日{quantity}"),
     "hours": ("{kind}: {quantity}, 30 days by the hour", "{kind}：{quantity}，30 天逐时"),
     "days": ("{kind}: {quantity}, a year by the day", "{kind}：{quantity}，一年逐日"),
     "rolled_about": (
@@ -244,6 +243,10 @@ _PANELS: dict[str, tuple[str, str]] = {
     "age_now": ("Since the last reading", "距上次上报"),
     "age_about": ("Time since the node was last heard of.", "距该节点最近一次上报的时间，以平台时钟为准。"),
     "battery_now": ("Battery", "电池"),
+    "battery_about": (
+        "The newest voltage of the node's battery, in the colour of its level.{lines}",
+        "节点电池的最新电压，按告警级别着色。{lines}",
+    ),
     "account_now": ("Account of readings", "读数账目"),
     "account_about": (
         "Produced = stored + queued + dropped + quarantined + missing, counted by boot and sequence number.",

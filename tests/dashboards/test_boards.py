@@ -149,6 +149,20 @@ def test_english_boards_hold_no_chinese_and_chinese_ones_are_chinese() -> None:
     assert all(english != "" and chinese != "" for english, chinese in TEXTS.values())
 
 
+def test_every_text_is_said_somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = set()
+
+    class Listening(dict[str, tuple[str, str]]):
+        def __getitem__(self, key: str) -> tuple[str, str]:
+            said.add(key)
+            return super().__getitem__(key)
+
+    monkeypatch.setattr("dashboards.texts.TEXTS", Listening(TEXTS))
+    for board in boards():
+        board.to_dict()
+    assert said == set(TEXTS)
+
+
 def test_no_board_is_called_like_another_of_its_language() -> None:
     for language in Language:
         titles = [board.title for board in ALL.values() if board.language is language]
