@@ -6,7 +6,19 @@ from dataclasses import dataclass, replace
 
 from dashboards import episodes, now, tables, trends, variables
 from dashboards.panels import Json, Panel, View, source_of
-from dashboards.rows import COVERAGE, NOW, SPECIAL, Row, courses, heard_row, kind_row, long_term, row, site_row
+from dashboards.rows import (
+    COVERAGE,
+    NOW,
+    SPECIAL,
+    Part,
+    Row,
+    courses,
+    heard_row,
+    kind_row,
+    long_term,
+    row,
+    site_row,
+)
 from dashboards.signals import EPISODE, Ask, Signal
 from dashboards.texts import Language, label, text
 from edge.model.kinds import KINDS, SYSTEMS, Kind, System
@@ -137,7 +149,7 @@ def _board(
 def city(language: Language) -> Board:
     """The board of the whole city: how it stands, how well it is covered, and the way to every system."""
     view = View(language=language)
-    rows = (row(view, "now", *NOW), row(view, "coverage", *COVERAGE), heard_row(view))
+    rows = (row(view, "now", *NOW), heard_row(view), row(view, "coverage", *COVERAGE, collapsed=True))
     return _board(view, "city", "city", view.say("city"), view.say("city_about"), rows)
 
 
@@ -145,11 +157,12 @@ def system(row_of: System, language: Language) -> Board:
     """The board of one system: how it stands, what it has of its own, its kinds, the long term."""
     view = View(language=language, system=row_of.name)
     kinds = now.kinds_of(row_of)
-    special = SPECIAL.get(row_of.name)
+    special = [row(view, title, *parts) for title, parts in SPECIAL.get(row_of.name, ())]
+    drawn = frozenset(target.signal for one in special for panel in one.panels for target in panel.targets)
     rows = (
         row(view, "now", *NOW),
-        *([row(view, special[0], *special[1])] if special else []),
-        *(kind_row(view, kind, collapsed=index > 0) for index, kind in enumerate(kinds)),
+        *special,
+        *(kind_row(view, kind, drawn, collapsed=index > 0) for index, kind in enumerate(kinds)),
         row(view, "coverage", *COVERAGE, collapsed=True),
         long_term(view, kinds),
     )
@@ -175,12 +188,10 @@ def node(kind: Kind, language: Language) -> Board:
     headline = trends.trend(view, kind, kind.headline, "node")
     if kind.name == "water_level":
         headline = trends.stage_trend(view, kind, kind.headline, tables.marks())
-    first = (
-        (episodes.open_levels, 8, 4),
-        (now.node_state, 3, 4),
-        (now.node_age, 3, 4),
-        (now.node_account, 10, 4),
-    )
+    first: list[Part] = [(episodes.open_levels, 8, 4), (now.node_state, 3, 4), (now.node_age, 3, 4)]
+    if "battery_v" in kind.quantities:
+        first.append((lambda one: now.battery(one, kind), 3, 4))
+    first.append((now.node_account, 24 - sum(width for _, width, _ in first), 4))
     rows = [
         row(view, "now", *first, (episodes.firing, 24, 5)),
         Row(title=view.say("quantities"), panels=(headline.sized(24, 9), *courses(view, kind, measured))),
@@ -189,8 +200,8 @@ def node(kind: Kind, language: Language) -> Board:
             panels=(trends.flagged(view, kind).sized(12, 7), trends.clock_doubt(view, kind).sized(12, 7)),
         ),
     ]
-    if radio:
-        rows.append(Row(title=view.say("link"), panels=tuple(courses(view, kind, radio))))
+    link = (trends.age_course(view).sized(24 if not radio else 12, 6), *courses(view, kind, radio))
+    rows.append(Row(title=view.say("link"), panels=link))
     rows.append(row(view, "account", (trends.gaps, 24, 7)))
     if kind.name == "gateway":
         rows.append(row(view, "nodes_row", (tables.members, 24, 10)))
@@ -232,7 +243,7 @@ def pipeline(language: Language) -> Board:
                 )
             ),
         ),
-        row(view, "coverage", (now.states, 12, 4), (now.coverage_now, 12, 4), *COVERAGE),
+        row(view, "coverage", (now.states, 12, 4), (now.coverage_now, 12, 4), *COVERAGE, collapsed=True),
         row(replace(view, system="network"), "episodes_of", (episodes.firing, 24, 8)),
         long_term(view, (kind,)),
     )

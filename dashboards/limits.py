@@ -12,7 +12,8 @@ from edge.rules.load import load_rules
 from edge.rules.rule import Rule, Step
 
 CALM = "green"
-_SAME_UNIT = {"mean": "", "leq": "day"}  # derived numbers that are read on their quantity's own axis, and which
+_SAME_AXIS = {"mean": "", "leq": "day"}
+"""Derived numbers that are read on their quantity's own axis; of two that would cross there, which one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,9 +60,10 @@ def steps(found: tuple[Limit, ...]) -> list[dict[str, Any]]:
 
 
 def _is_plain(rule: Rule) -> bool:
-    if rule.schedule is not None:
-        return False
-    return rule.derive is None or _SAME_UNIT.get(rule.derive.form) in ("", rule.derive.other)
+    """Tell whether a line says what the rule says: it holds at all times, on the quantity's own axis."""
+    if rule.derive is not None and rule.derive.form in _SAME_AXIS:
+        return rule.derive.other == _SAME_AXIS[rule.derive.form]
+    return rule.derive is None and rule.schedule is None and rule.given is None
 
 
 def _value(step: Step) -> float | None:

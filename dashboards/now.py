@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dashboards.limits import limits, steps
 from dashboards.panels import (
     STATE_COLOURS,
     Json,
@@ -15,7 +16,7 @@ from dashboards.panels import (
 )
 from dashboards.signals import STATUS, Ask, Signal
 from dashboards.texts import label
-from dashboards.trends import FRESHNESS, freshness
+from dashboards.trends import FRESHNESS, freshness, text_of_limits
 from dashboards.units import grafana_unit
 from edge.model.kinds import KINDS, Kind, System
 from edge.model.quantities import QUANTITIES
@@ -48,7 +49,7 @@ def status_map(view: View) -> Panel:
         form=Ask.STATUS, kind=STATUS, fields=tuple(shown.items()), by=("node", "kind", "district"),
         place=view.place, only=view.only,
     )  # fmt: skip
-    steps = [{"color": colour, "value": n or None} for n, colour in enumerate(STATE_COLOURS)]
+    colours = [{"color": colour, "value": n or None} for n, colour in enumerate(STATE_COLOURS)]
     return Panel(
         type="geomap",
         title=view.say("map"),
@@ -63,7 +64,7 @@ def status_map(view: View) -> Panel:
             *(override(name, displayName=view.say(name)) for name in ("label", "node", "kind", "district")),
             *(override(name, **{"custom.hideFrom": _HIDDEN}) for name in ("Time", "lat", "lon")),
         ),
-        thresholds=steps,
+        thresholds=colours,
         colour="thresholds",
         links=(view.to_node(),),
         time_from=LATELY,
@@ -187,6 +188,23 @@ def node_age(view: View) -> Panel:
         view, "age_now", "age_about", (Target(signal=signal, alias=view.say("age_s")),), unit="s",
         options=stat_options(names=False), time_from=LATELY, no_value=view.say("no_data"),
     )  # fmt: skip
+
+
+def battery(view: View, kind: Kind) -> Panel:
+    """The newest voltage of one node's battery."""
+    row, found = QUANTITIES["battery_v"], limits(kind, "battery_v")
+    signal = Signal(form=Ask.LATEST, kind=kind.name, quantity=row.name, place=view.place)
+    return Panel(
+        type="stat",
+        title=view.say("battery_now"),
+        description=view.say("battery_about", lines=text_of_limits(found, view.language)),
+        targets=(Target(signal=signal, alias=view.say("battery_now")),),
+        unit=grafana_unit(row.unit),
+        decimals=row.decimals,
+        options=stat_options(coloured="value", names=False),
+        thresholds=steps(found),
+        no_value=view.say("no_data"),
+    )
 
 
 def node_account(view: View) -> Panel:

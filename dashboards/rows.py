@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dashboards import episodes, now, tables, trends
 from dashboards.panels import Json, Panel, View
-from dashboards.signals import BY_DISTRICT, Ask
+from dashboards.signals import BY_DISTRICT, Ask, Signal, course
 from dashboards.texts import label
 from edge.model.kinds import KINDS, SYSTEMS, Kind, System
 from edge.model.quantities import QUANTITIES, Form
@@ -66,27 +66,31 @@ def quantity(kind: str, name: str, by: str = "", ask: Ask | None = None) -> Call
     return lambda view: trends.trend(view, KINDS[kind], name, by, ask)
 
 
-SPECIAL: dict[str, tuple[str, tuple[Part, ...]]] = {
-    "water": ("stages_row", ((lambda view: tables.stages(view, KINDS["water_level"]), 24, 12),)),
+SPECIAL: dict[str, tuple[tuple[str, tuple[Part, ...]], ...]] = {
+    "water": (("stages_row", ((lambda view: tables.stages(view, KINDS["water_level"]), 24, 12),)),),
     "lighting": (
-        "lamps_row",
         (
-            (quantity("streetlight", "lamp_on"), 8, 8),
-            (quantity("streetlight", "energy_wh", "district"), 8, 8),
-            (quantity("streetlight", "power_w", "district", Ask.TOTAL), 8, 8),
+            "lamps_row",
+            (
+                (quantity("streetlight", "lamp_on"), 8, 8),
+                (quantity("streetlight", "energy_wh"), 8, 8),
+                (quantity("streetlight", "power_w", "district", Ask.TOTAL), 8, 8),
+            ),
         ),
     ),
     "environment": (
-        "zones",
         (
-            (tables.air_index, 24, 7),
-            (lambda view: trends.air_course(view, "pm2_5_ug_m3"), 8, 8),
-            (lambda view: trends.air_course(view, "pm10_ug_m3"), 8, 8),
-            (quantity("noise", "noise_laeq_db", "district"), 8, 8),
+            "zones",
+            (
+                (tables.air_index, 24, 7),
+                (lambda view: trends.air_course(view, "pm2_5_ug_m3"), 8, 8),
+                (lambda view: trends.air_course(view, "pm10_ug_m3"), 8, 8),
+                (quantity("noise", "noise_laeq_db", "district"), 8, 8),
+            ),
         ),
     ),
 }
-"""What one system has beside what all have."""
+"""The rows that one system has beside what all have."""
 
 
 def heard_row(view: View) -> Row:
@@ -96,13 +100,15 @@ def heard_row(view: View) -> Row:
     return Row(title=view.say("heard_row"), panels=panels)
 
 
-def kind_row(view: View, kind: Kind, *, collapsed: bool) -> Row:
+def kind_row(view: View, kind: Kind, drawn: frozenset[Signal] = frozenset(), *, collapsed: bool) -> Row:
     """A kind: its headline with the newest values and the doubtful ones beside it, the others below."""
+    others = [name for name in kind.quantities if name != kind.headline]
+    others = [name for name in others if replace(course(kind, name), place=view.place) not in drawn]
     panels = [
         trends.trend(view, kind, kind.headline).sized(12, 8),
         tables.latest(view, kind, kind.headline).sized(6, 8),
         trends.flagged(view, kind).sized(6, 8),
-        *courses(view, kind, [name for name in kind.quantities if name != kind.headline]),
+        *courses(view, kind, others),
     ]
     return Row(title=label(kind, view.language), panels=tuple(panels), collapsed=collapsed)
 

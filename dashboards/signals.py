@@ -32,7 +32,7 @@ class Ask(StrEnum):
     FLAGGED = "flagged"  # number of `<q>_qc` an interval, a column a field: values that did not pass
     IAQI = "iaqi"  # sub-index (HJ 633) of each field's mean over the time shown, a column a field, by tags
     STATUS = "status"  # the newest of each field, a row a group of tags (several last(): its time says nothing)
-    COVERAGE = "coverage"  # 100 * share of status points with state 0, 1 or 3 (the node is heard) among all
+    COVERAGE = "coverage"  # 100 * share of status points with state 0, 1 or 3 (heard) among all
     COUNTED = "counted"  # number of nodes whose newest q equals `equals`
     PERCENTILE = "percentile"  # the `rank`th percentile of q over all points of the time shown (or interval)
     SUMMED = "summed"  # sum over nodes of the newest q of each

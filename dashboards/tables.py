@@ -19,7 +19,7 @@ from dashboards.panels import (
 )
 from dashboards.signals import STATUS, Ask, Signal
 from dashboards.texts import label
-from dashboards.trends import air_classes, describe, title_of
+from dashboards.trends import about, air_classes, title_of
 from dashboards.units import grafana_unit
 from edge.model.alert import Level
 from edge.model.kinds import KINDS, Kind
@@ -40,7 +40,7 @@ def latest(view: View, kind: Kind, quantity: str) -> Panel:
     return Panel(
         type="table",
         title=title_of("latest", kind, quantity, view.language),
-        description=view.say("latest_about", about=describe(signal, view.language)),
+        description=view.say("latest_about", about=about(quantity, view.language)),
         targets=(Target(signal=signal, table=True),),
         unit=grafana_unit(row.unit),
         decimals=row.decimals,
@@ -89,7 +89,7 @@ def stages(view: View, kind: Kind) -> Panel:
         description=view.say("stages_about", rule=label(default_rules()["flood"], view.language)),
         targets=(Target(signal=level, table=True), Target(signal=registered, table=True)),
         unit=grafana_unit(quantity.unit),
-        decimals=2,
+        decimals=quantity.decimals,
         options=table_options(view.say("over_warning_m")),
         custom=CELLS,
         overrides=(

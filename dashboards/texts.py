@@ -109,6 +109,12 @@ _PANELS: dict[str, tuple[str, str]] = {
         "outside is not drawn. {how}",
         "{quantity}{unit}。传感器量程 {low} 至 {high}，分辨力 {resolution}；超出量程的值不绘出。{how}",
     ),
+    "about_plain": (
+        "{quantity}{unit}, as the node reports it. {how}",
+        "{quantity}{unit}，由节点上报，不设量程上限。{how}",
+    ),
+    "and": (", ", "、"),
+    "then": ("; ", "；"),
     "unit": (", in {unit}", "（{unit}）"),
     "how_arithmetic": ("Arithmetic mean of each interval.", "取各时段算术平均值。"),
     "how_energy": ("Energy mean of each interval.", "取各时段能量平均值。"),
@@ -132,9 +138,10 @@ _PANELS: dict[str, tuple[str, str]] = {
     ),
     "states": ("Nodes by state", "各状态节点数"),
     "states_about": (
-        "Registered nodes by their newest state: late is over its period, silent is given up, in trouble means "
-        "an open alert of its own.",
-        "已登记节点按最新状态统计：迟报指超过上报周期，失联指已判定离线，异常指节点自身有未结束的警情。",
+        "Registered nodes by their newest state. Late: over three periods; silent: over twenty; suspect: "
+        "heard, but the newest values did not pass the checks.",
+        "已登记节点按最新状态统计。延迟：超过 3 个上报周期；失联：超过 20 个；"
+        "存疑：节点在线，但最新数据未通过质控。",
     ),
     "coverage_now": ("Coverage", "覆盖率"),
     "coverage_about": (
@@ -146,6 +153,11 @@ _PANELS: dict[str, tuple[str, str]] = {
     "fresh_about": (
         "How long ago nodes last reported: half are fresher than the median, 95 in 100 than the other.",
         "距节点最近一次上报的时间：中位数表示一半节点优于此值，95 分位表示 95% 的节点优于此值。",
+    ),
+    "age_course": ("Time since the last reading", "距上次上报的时间"),
+    "age_course_about": (
+        "How old the node's newest reading was, minute by minute: teeth as high as its period are in order.",
+        "逐分钟记录的最新读数时龄。锯齿高度与上报周期相当即为正常。",
     ),
     "fresh_course": ("Age of the newest reading over time", "最新读数时龄变化"),
     "median": ("median", "中位数"),
@@ -208,7 +220,6 @@ _PANELS: dict[str, tuple[str, str]] = {
     ),
     "aqi": ("AQI", "AQI"),
     "air_class": ("Class", "等级"),
-    "energy_days": ("{kind}: {quantity} by day", "{kind}：每日{quantity}"),
     "hours": ("{kind}: {quantity}, 30 days by the hour", "{kind}：{quantity}，30 天逐时"),
     "days": ("{kind}: {quantity}, a year by the day", "{kind}：{quantity}，一年逐日"),
     "rolled_about": (
@@ -226,12 +237,16 @@ _PANELS: dict[str, tuple[str, str]] = {
     "rolled_sum": ("Sum of each window.", "各时段合计。"),
     "state_now": ("State", "状态"),
     "state_about": (
-        "How the cloud sees this node: normal, late, silent, in trouble (an open alert), or never heard of.",
-        "平台对本节点的判定：正常、迟报、失联、异常（有未结束的警情）或从未上报。",
+        "How the cloud sees this node: OK, late, silent, suspect (its values did not pass), or never heard of.",
+        "平台对本节点的判定：正常、延迟、失联、存疑（最新数据未通过质控）或从未上报。",
     ),
     "age_now": ("Since the last reading", "距上次上报"),
     "age_about": ("Time since the node was last heard of.", "距该节点最近一次上报的时间，以平台时钟为准。"),
     "battery_now": ("Battery", "电池"),
+    "battery_about": (
+        "The newest voltage of the node's battery, in the colour of its level.{lines}",
+        "节点电池的最新电压，按告警级别着色。{lines}",
+    ),
     "account_now": ("Account of readings", "读数账目"),
     "account_about": (
         "Produced = stored + queued + dropped + quarantined + missing, counted by boot and sequence number.",
@@ -294,10 +309,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "dropped": ("dropped", "舍弃"),
     "quarantined": ("quarantined", "隔离"),
     "missing": ("missing", "缺失"),
-    "state_0": ("normal", "正常"),
-    "state_1": ("late", "迟报"),
+    "state_0": ("OK", "正常"),
+    "state_1": ("late", "延迟"),
     "state_2": ("silent", "失联"),
-    "state_3": ("in trouble", "异常"),
+    "state_3": ("suspect", "存疑"),
     "state_4": ("never heard", "从未上报"),
     "level_1": ("blue", "蓝"),
     "level_2": ("yellow", "黄"),
@@ -320,6 +335,6 @@ def label(row: Kind | System | Quantity | Rule, language: Language) -> str:
 
 def inside(words: str, language: Language) -> str:
     """Return a label as it stands within a title: "water level", but "PM2.5", "pH" and "NO₂"."""
-    if language is Language.EN and not words[1:2].isupper():
+    if language is Language.EN and words[1:2].islower():
         return words[0].lower() + words[1:]
     return words

@@ -28,6 +28,7 @@ from edge.model.kinds import KINDS, Kind
 from edge.model.quantities import QUANTITIES, Form, Mean
 from edge.model.units import UNITS
 
+_OPEN_ENDED = 1e9  # a range that ends here ends nowhere, and is not worth a word
 SILENT_MS = 3_000  # of a period in seconds, in ms: a gap of three periods breaks the line
 
 
@@ -172,6 +173,23 @@ def freshness(view: View, rank: int, over: str = "") -> Signal:
     )
 
 
+def age_course(view: View) -> Panel:
+    """How old one node's newest reading was, over time."""
+    signal = Signal(
+        form=Ask.STATUS, kind=STATUS, fields=(("age_s", "age_s"),), place=view.place, over="interval"
+    )
+    return Panel(
+        type="timeseries",
+        title=view.say("age_course"),
+        description=view.say("age_course_about"),
+        targets=(Target(signal=signal, alias=view.say("age_s")),),
+        unit=grafana_unit("s"),
+        options=LINES,
+        custom={"drawStyle": "line", "lineWidth": 1, "fillOpacity": 0, "showPoints": "never"},
+        no_value=view.say("no_data"),
+    )
+
+
 def gaps(view: View) -> Panel:
     """What a node's account says is missing and what is still on its way, over time."""
     return Panel(
@@ -276,10 +294,10 @@ def about(name: str, language: Language, how: str = "") -> str:
     quantity = QUANTITIES[name]
     shown = UNITS[quantity.unit].display
     return text(
-        "about",
+        "about" if quantity.high < _OPEN_ENDED else "about_plain",
         language,
         quantity=label(quantity, language),
-        unit=text("unit", language, unit=shown) if shown else "",
+        unit=text("unit", language, unit=shown) if shown not in ("", quantity.label_en) else "",
         low=_number(quantity.low),
         high=_number(quantity.high),
         resolution=_number(quantity.resolution),
@@ -291,10 +309,12 @@ def text_of_limits(found: tuple[Limit, ...], language: Language) -> str:
     """Return which rules the lines of a panel belong to, and at which values."""
     parts = []
     for rule, of_rule in groupby(found, key=lambda limit: limit.rule):
-        named = ", ".join(f"{text(f'level_{one.level:d}', language)} {_number(one.value)}" for one in of_rule)
+        named = text("and", language).join(
+            f"{text(f'level_{one.level:d}', language)} {_number(one.value)}" for one in of_rule
+        )
         key = "line_below" if rule.below else "line_above"
         parts.append(text(key, language, rule=label(rule, language), values=named))
-    return text("lines", language, lines="; ".join(parts)) if parts else ""
+    return text("lines", language, lines=text("then", language).join(parts)) if parts else ""
 
 
 def title_of(key: str, kind: Kind, quantity: str, language: Language) -> str:

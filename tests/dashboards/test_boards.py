@@ -149,6 +149,20 @@ def test_english_boards_hold_no_chinese_and_chinese_ones_are_chinese() -> None:
     assert all(english != "" and chinese != "" for english, chinese in TEXTS.values())
 
 
+def test_every_text_is_said_somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = set()
+
+    class Listening(dict[str, tuple[str, str]]):
+        def __getitem__(self, key: str) -> tuple[str, str]:
+            said.add(key)
+            return super().__getitem__(key)
+
+    monkeypatch.setattr("dashboards.texts.TEXTS", Listening(TEXTS))
+    for board in boards():
+        board.to_dict()
+    assert said == set(TEXTS)
+
+
 def test_no_board_is_called_like_another_of_its_language() -> None:
     for language in Language:
         titles = [board.title for board in ALL.values() if board.language is language]
@@ -303,6 +317,8 @@ def test_thresholds_are_those_of_the_rules_lowest_first() -> None:
     voltage = steps(limits(KINDS["power_meter"], "voltage_v"))
     assert [step["value"] for step in voltage] == [None, 110, 198, pytest.approx(235.4), pytest.approx(253)]
     assert not limits(KINDS["water_level"], "level_m")  # each station has its own
+    assert not limits(KINDS["streetlight"], "power_w")  # holds while the lamp is on only
+    assert [limit.rule.name for limit in limits(KINDS["noise"], "noise_laeq_db")] == ["noise_day"] * 3
 
 
 def test_thresholds_rise_on_every_panel() -> None:
