@@ -237,6 +237,16 @@ def test_a_rule_asks_the_store_reduces_and_has_one_condition(mode: Mode) -> None
         assert len(steps["C"]["model"]["conditions"]) == 1
 
 
+def test_going_back_to_watching_deletes_every_other_rule() -> None:
+    def uids(mode: Mode) -> set[str]:
+        return {rule["uid"] for group in files(mode)["rules.yaml"]["groups"] for rule in group["rules"]}
+
+    deleted = {row["uid"] for row in files(Mode.WATCHERS)["rules.yaml"]["deleteRules"]}
+    assert deleted == uids(Mode.ALL_GRAFANA) - uids(Mode.WATCHERS)
+    assert uids(Mode.WATCHERS) < uids(Mode.ALL_GRAFANA)
+    assert "deleteRules" not in files(Mode.ALL_GRAFANA)["rules.yaml"]
+
+
 def test_the_files_are_yaml_that_says_what_the_dicts_say() -> None:
     for mode in MODES:
         for name, content in files(mode).items():
