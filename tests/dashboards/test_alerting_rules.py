@@ -375,6 +375,23 @@ def test_a_rule_of_ones_own_may_name_nodes_what_is_no_data_and_have_a_long_name(
 
 
 @pytest.mark.real
+@pytest.mark.parametrize(("values", "mean_db"), [((40.0, 80.0), 76.99), ((3.0, 3.0), 3.0)])
+def test_a_mean_of_decibels_is_one_of_energies_and_loses_no_fraction(
+    values: tuple[float, float], mean_db: float, store: servers.InfluxDB
+) -> None:
+    database(store, f"noise_{mean_db}")
+    lines = [point("noise", "n-1", BEGIN_S - 60 * n, noise_laeq_db=value) for n, value in enumerate(values)]
+    store.write("\n".join(lines), db=f"noise_{mean_db}")
+    for limit, state in ((mean_db - 0.01, "Alerting"), (mean_db + 0.01, "Normal")):
+        (alert,) = said(
+            '[rule.loud]\nkinds = ["noise"]\nquantity = "noise_laeq_db"\nderive = { mean = "1h" }\n'
+            f"levels.blue = {limit:.3f}\n"
+        ).alerts
+        grafana = Evaluator(alert.to_dict(), 60, store, db=f"noise_{mean_db}")
+        assert grafana.at(BEGIN_S) == {"n-1": state}
+
+
+@pytest.mark.real
 def test_the_evaluator_refuses_what_grafana_refuses(store: servers.InfluxDB) -> None:
     good = PAIRS["cn-dust-blue"][1].to_dict()
 
