@@ -17,7 +17,6 @@ import servers
 import yaml  # type: ignore[import-untyped]
 
 from cloud import config as cloud_config
-from dashboards.alerting import Mode as ALERTING_MODES
 from dashboards.panels import SOURCE, SOURCES
 from gateway import config as gateway_config
 
@@ -200,16 +199,6 @@ def test_grafana_finds_the_store_and_the_boards_where_the_boards_expect_them() -
     assert set(variables) <= set(SERVICES["grafana"]["environment"])
     (provider,) = yaml.safe_load((provisioning / "dashboards" / "cityneuron.yaml").read_text())["providers"]
     assert f"../dashboards/generated:{provider['options']['path']}:ro" in SERVICES["grafana"]["volumes"]
-
-
-def test_grafana_finds_its_alerts_and_addresses_in_either_mode() -> None:
-    mounts = SERVICES["grafana"]["volumes"]
-    (mount,) = [mount for mount in mounts if default(mount).split(":")[1].endswith("provisioning/alerting")]
-    variables = set(SERVICES["grafana"]["environment"])
-    for mode in ALERTING_MODES:
-        folder = DEPLOY / re.sub(r"\$\{GRAFANA_ALERTING:-\w+\}", mode, mount).split(":")[0]
-        text = (folder / "contact-points.yaml").read_text(encoding="utf-8")
-        assert set(re.findall(r"\$([A-Z_]+)", text)) <= variables
 
 
 @pytest.mark.parametrize("name", ["gateway", "cloud"])

@@ -73,7 +73,7 @@ def _nodes(rule: Rule) -> list[str]:
 def _mean(rule: Rule, derive: Derive, source: str) -> Ask:
     text = f'SELECT mean("{rule.quantity}") AS "value" {source} GROUP BY {BY}'
     if QUANTITIES[rule.quantity].mean is Mean.ENERGY:
-        energies = f'SELECT pow(10, "{rule.quantity}" / 10) AS "energy" {source} GROUP BY {BY}'
+        energies = f'SELECT pow(10.0, "{rule.quantity}" / 10.0) AS "energy" {source} GROUP BY {BY}'
         text = f'SELECT 10 * log10(mean("energy")) AS "value" FROM ({energies}) WHERE $timeFilter GROUP BY {BY}'
     return Ask(text=text, window_s=derive.over_ms // 1000)
 

@@ -38,15 +38,17 @@ def alerts(mode: Mode, rules: Iterable[Rule] | None = None) -> tuple[Alert, ...]
 
 
 def files(mode: Mode | str = Mode.WATCHERS, rules: Iterable[Rule] | None = None) -> dict[str, Json]:
-    """Return each file by name."""
+    """Return each file by name. What the other mode has beyond this one is deleted, since Grafana keeps it."""
     rules = load_rules() if rules is None else tuple(rules)
     mode = Mode(mode)
     found, duty = alerts(mode, rules), mode is Mode.ALL_GRAFANA
     hours = {alert.hours for alert in found if alert.hours}
     judged = {alert.rule for alert in found if alert.hours}
     schedules = [rule.schedule for rule in rules if rule.name in judged and rule.schedule is not None]
+    left = {alert.uid for alert in alerts(Mode.ALL_GRAFANA, rules)} - {alert.uid for alert in found}
+    gone = {"deleteRules": [{"orgId": 1, "uid": uid} for uid in sorted(left)]} if left else {}
     contents = {
-        "rules.yaml": {"groups": _groups(found)},
+        "rules.yaml": {"groups": _groups(found), **gone},
         "contact-points.yaml": {"contactPoints": contact_points(duty=duty)},
         "policies.yaml": {"policies": policies(hours, duty=duty)},
         "mute-timings.yaml": {"muteTimes": mute_timings(schedules)},
@@ -58,11 +60,30 @@ def files(mode: Mode | str = Mode.WATCHERS, rules: Iterable[Rule] | None = None)
 def rendered() -> dict[str, str]:
     """Return the bytes of every file of both modes, and the table of what can be said, by relative path."""
     found = {
-        f"{mode}/{name}": HEAD + json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+        f"{mode}/{name}": HEAD + _laid_out(content) + "\n"
         for mode in Mode
         for name, content in files(mode).items()
     }
     return {**found, "rules.md": table(say(load_rules()), own_alerts())}
+
+
+def _laid_out(content: Json) -> str:
+    """Return JSON with a line for each rule, so that a change shows as the rule that changed."""
+    lines: dict[str, str] = {}
+    marked = {**content}
+    if "groups" in content:
+        marked["groups"] = []
+        for group in content["groups"]:
+            keys = [f"{group['name']}/{number}" for number in range(len(group["rules"]))]
+            lines |= {
+                f'"{key}"': json.dumps(rule, ensure_ascii=False)
+                for key, rule in zip(keys, group["rules"], strict=True)
+            }
+            marked["groups"].append({**group, "rules": keys})
+    text = json.dumps(marked, ensure_ascii=False, indent=1)
+    for key, line in lines.items():
+        text = text.replace(key, line, 1)
+    return text
 
 
 def _groups(found: Iterable[Alert]) -> list[Json]:

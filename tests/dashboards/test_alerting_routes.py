@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from datetime import UTC, datetime
 from itertools import product
@@ -235,6 +236,29 @@ def test_a_rule_asks_the_store_reduces_and_has_one_condition(mode: Mode) -> None
         assert steps["A"]["datasourceUid"] == SOURCE["uid"]
         assert steps["A"]["relativeTimeRange"]["to"] == 0 < steps["A"]["relativeTimeRange"]["from"]
         assert len(steps["C"]["model"]["conditions"]) == 1
+
+
+def test_the_compose_file_mounts_either_mode_and_gives_every_address() -> None:
+    grafana = yaml.safe_load((servers.DEPLOY / "compose.yaml").read_text(encoding="utf-8"))["services"][
+        "grafana"
+    ]
+    (mount,) = [mount for mount in grafana["volumes"] if "provisioning/alerting:" in mount]
+    for mode in MODES:
+        folder = servers.DEPLOY / mount.replace("${GRAFANA_ALERTING:-watchers}", mode).split(":")[0]
+        text = (folder / "contact-points.yaml").read_text(encoding="utf-8")
+        addresses = set(re.findall(r"\$([A-Z_]+)", text))
+        assert addresses
+        assert addresses <= set(grafana["environment"])
+
+
+def test_going_back_to_watching_deletes_every_other_rule() -> None:
+    def uids(mode: Mode) -> set[str]:
+        return {rule["uid"] for group in files(mode)["rules.yaml"]["groups"] for rule in group["rules"]}
+
+    deleted = {row["uid"] for row in files(Mode.WATCHERS)["rules.yaml"]["deleteRules"]}
+    assert deleted == uids(Mode.ALL_GRAFANA) - uids(Mode.WATCHERS)
+    assert uids(Mode.WATCHERS) < uids(Mode.ALL_GRAFANA)
+    assert "deleteRules" not in files(Mode.ALL_GRAFANA)["rules.yaml"]
 
 
 def test_the_files_are_yaml_that_says_what_the_dicts_say() -> None:

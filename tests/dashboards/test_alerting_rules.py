@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -14,10 +14,14 @@ from dashboards.alerting.alert import Alert
 from dashboards.alerting.files import Mode, alerts
 from dashboards.alerting.said import Said, say
 from dashboards.alerting.watchers import own_alerts
+from edge.model.alert import Episode
 from edge.model.kinds import KINDS
+from edge.model.node import Node, NodeId
+from edge.model.quantities import QUANTITIES
 from edge.protocol.series import encode_point
 from edge.rules.load import load_rules, read_rules
 from edge.rules.rule import Rule
+from edge.rules.watch import Watch
 
 BEGIN_S = 1_700_000_039  # just before a full minute
 STAGE_M = 3.3
@@ -250,6 +254,71 @@ def test_where_the_store_does_not_answer_only_the_watchers_of_silence_alarm(
     assert other.through(BEGIN_S + 60, BEGIN_S + 120) == {"n-1": "Normal"}
 
 
+LIKE_A_GATEWAY = sorted(
+    one.rule.name
+    for one in SAID.values()
+    if one.alerts
+    and one.rule.derive is None
+    and len(one.alerts) == len(one.rule.steps)
+    and not one.rule.schedule
+    and one.rule.quantity in QUANTITIES
+    and one.rule.for_ms + one.rule.keep_ms <= 90 * 60_000
+)
+"""Rules over plain values that an hour or two of minutes can show."""
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", LIKE_A_GATEWAY)
+def test_grafana_fires_and_ends_when_a_gateway_would(name: str, store: servers.InfluxDB) -> None:
+    rule, alert = SAID[name].rule, SAID[name].alerts[-1]
+    play = Stretch.of(rule, alert, store)
+    database(store, f"{name}-like")
+    play.grafana.db = f"{name}-like"
+    period_s = max(60, round(KINDS[rule.kinds[0]].period_s))
+    times = [BEGIN_S + minute * 60 for minute in range(-(-(rule.for_ms + rule.keep_ms) // 60_000) + 75)]
+    begin_s, end_s = times[15], times[15] + rule.for_ms // 1000 + 1500
+    calm = min((one for one in SAID[name].alerts), key=lambda one: one.level)
+    values = {
+        t: play.at(alert.enter) if begin_s <= t < end_s else replace(play, alert=calm).beyond for t in times
+    }
+    lines, watch = [], watched(rule)
+    episode: Episode | None = None
+    for t, value in values.items():
+        if (t - BEGIN_S) % period_s:
+            continue
+        play.now_s = t
+        lines += play.lines(value, "n-1")
+        fields = watch_values(rule, value, alert)
+        for found in watch.take(
+            t * 1000, [fields.get(q) for q in watch.quantities], [1] * len(watch.quantities)
+        ):
+            episode = found
+    store.write("\n".join(lines), db=f"{name}-like")
+    fired = [t for t in times if play.grafana.at(t).get("n-1") in ("Alerting", "Recovering")]
+    assert episode is not None
+    assert episode.end_ms is not None
+    assert episode.highest is alert.level
+    assert abs(fired[0] - (episode.start_ms + rule.for_ms) / 1000) <= period_s
+    assert abs(fired[-1] + 60 - episode.end_ms / 1000) <= period_s
+    assert len(fired) == (fired[-1] - fired[0]) // 60 + 1  # without a break
+
+
+def watched(rule: Rule) -> Watch:
+    """A gateway's own judge of the rule, at a node with the same stages as in the store."""
+    kind = KINDS[rule.kinds[0]]
+    stages = {step.enter.name: STAGE_M for step in rule.steps[-1:] if step.enter.name.endswith("_m")}
+    node = Node(
+        id=NodeId("n-1"), kind=kind.name, label_en="n", label_zh="n", site="s", district="d", stages=stages
+    )
+    return Watch(node, kind.quantities, [rule])
+
+
+def watch_values(rule: Rule, value: float, alert: Alert) -> dict[str, float]:
+    """The quantities of a reading whose watched number is `value`."""
+    given = {} if rule.given is None else {rule.given.quantity: rule.given.low}
+    return {**given, rule.quantity: value if alert.limit is None else value + STAGE_M}
+
+
 def test_every_rule_is_said_or_has_a_reason_in_both_languages() -> None:
     for one in SAID.values():
         assert bool(one.alerts) is not bool(one.why_not_en and one.why_not_zh), one.rule.name
@@ -303,6 +372,23 @@ def test_a_rule_of_ones_own_may_name_nodes_what_is_no_data_and_have_a_long_name(
     assert rules[0]["noDataState"] == "Alerting"
     assert '"node" =~ /^(w-1.*|w-07)$/' in rules[0]["data"][0]["model"]["query"]
     assert rules[0]["title"].startswith("热 Cost in $$ { x }")
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("values", "mean_db"), [((40.0, 80.0), 76.99), ((3.0, 3.0), 3.0)])
+def test_a_mean_of_decibels_is_one_of_energies_and_loses_no_fraction(
+    values: tuple[float, float], mean_db: float, store: servers.InfluxDB
+) -> None:
+    database(store, f"noise_{mean_db}")
+    lines = [point("noise", "n-1", BEGIN_S - 60 * n, noise_laeq_db=value) for n, value in enumerate(values)]
+    store.write("\n".join(lines), db=f"noise_{mean_db}")
+    for limit, state in ((mean_db - 0.01, "Alerting"), (mean_db + 0.01, "Normal")):
+        (alert,) = said(
+            '[rule.loud]\nkinds = ["noise"]\nquantity = "noise_laeq_db"\nderive = { mean = "1h" }\n'
+            f"levels.blue = {limit:.3f}\n"
+        ).alerts
+        grafana = Evaluator(alert.to_dict(), 60, store, db=f"noise_{mean_db}")
+        assert grafana.at(BEGIN_S) == {"n-1": state}
 
 
 @pytest.mark.real
