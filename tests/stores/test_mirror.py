@@ -15,7 +15,9 @@ from gateway_rig import Rig, birth, data
 from stores_peers.gate import Fault, Gate, until
 from stores_peers.place import serve
 
+from gateway.app import Gateway
 from gateway.arrival import Arrival
+from gateway.config import GatewayConfig, GatewayIdentity
 from gateway.forward import ForwardConfig, Forwarder
 from gateway.mirror import Mirror, MirrorConfig
 from gateway.sinks import SinkRejected
@@ -122,6 +124,20 @@ async def test_what_is_too_large_for_the_mirror_is_divided_for_it_too() -> None:
             mirror.offer(lines(0, 5))
             await mirror.idle.wait()
     assert mirror.status == "ok"
+
+
+async def test_a_gateway_with_a_mirror_tells_how_it_is(tmp_path: Path) -> None:
+    alone = GatewayConfig(gateway=GatewayIdentity(id="gw-01", data_dir=tmp_path / "alone"))
+    both = GatewayConfig(
+        gateway=GatewayIdentity(id="gw-02", data_dir=tmp_path / "both"),
+        mirror=MirrorConfig(url="http://127.0.0.1:9", api="v1"),
+    )
+    assert "mirror" not in Gateway(alone).status()
+    gateway = Gateway(both)
+    assert gateway.status()["mirror"] == "ok"
+    assert gateway.mirror is not None
+    gateway.mirror.lost_lines["no_room"] = 1_200
+    assert gateway.status()["mirror"] == "1,200 lines lost (no_room)"
 
 
 METRICS = """vm_rows_invalid_total{type="influx"} 2
