@@ -109,7 +109,6 @@ def _extra(module: str) -> str:
         "cityneuron_up": "up",
         "edge.cli": "agent",
         "edge.channels.cli": "cloud",
-        "cloud.stores.cli": "store",
         "edge.field.cli": "field",
     }
     return extras.get(module, module.split(".")[0])

@@ -114,8 +114,12 @@ async def _set_up(plan: Plan) -> tuple[Age, list[str]]:
     if age is Age.V1:
         return age, await setup_v1.set_up(plan)
     if age is Age.V2:
-        from cloud.stores.admin import setup_v2  # its library is heavy, and only this age needs it
-
+        try:
+            from cloud.stores.admin import setup_v2  # its library is heavy, and only this age needs it
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f"to set up {age}, {error.name} is needed", remedy="pip install 'cityneuron[store]'"
+            ) from None
         return age, await asyncio.to_thread(setup_v2.set_up, plan)
     if age is Age.V3:
         return age, await setup_v3.set_up(plan)

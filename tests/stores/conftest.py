@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 import servers
-from stores_peers.place import Place, make
-
-INFLUXES = ("influxdb-1 v1", "influxdb-2 v2", "influxdb-2 v1", "influxdb-3 v3", "influxdb-3 v2")
+from stores_peers.place import INFLUXES, Place, make
 
 
 @pytest.fixture(params=["embedded", *INFLUXES, "victoria-metrics"])

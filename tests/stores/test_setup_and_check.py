@@ -75,6 +75,8 @@ async def test_1_x_gets_databases_with_their_retention_and_users_with_just_their
     assert [line for line in again if "made" in line or "changed" in line] == []
     gateway = Target(url=plan.url, api="v1", username="gateway", secret=secret(plan, "gateway"), reads=False)
     assert {verdict for verdict, _, _ in (await look(gateway)).values()} == {"ok"}
+    cloud = Target(url=plan.url, api="v1", username="cloud", secret=secret(plan, "cloud"), rolls_up=True)
+    assert {verdict for verdict, _, _ in (await look(cloud)).values()} == {"ok"}
     reader = Target(url=plan.url, username="grafana", secret=secret(plan, "grafana"))
     found = await look(reader)
     assert found["read"][0] == "ok" and found["retention"][1] == "it keeps readings for 30 days"
@@ -161,6 +163,7 @@ async def test_3_x_gets_its_first_token_databases_and_a_token_for_each(
         ({"secret": "wrong"}, "write", "401 to a write: unauthorized access", "check the token"),
         ({"database": "elsewhere"}, "write", 'bucket "elsewhere" not found', "store setup"),
         ({"database": "unmapped"}, "read", "there is no 'unmapped' for InfluxQL; there are: city", "DBRP"),
+        ({"rolls_up": True}, "read", "there is no 'city_hours', 'city_days' for InfluxQL", "store setup"),
         ({"api": "v3"}, "kind", 'no api "v3"', 'set api = "v2"'),
         (
             {"retention_days": 0.0},
@@ -231,7 +234,7 @@ def test_the_store_of_a_configuration_is_found(tmp_path: Path) -> None:
     cloud.write_text('store = "http://u@h:1/?db=d"\ntoken_file = "token"\nstore_token_file = "token"')
     found = target_of(cloud)
     assert (found.url, found.database, found.username, found.secret) == ("http://h:1", "d", "u", "t")
-    assert not found.writes
+    assert found.rolls_up and found.api == "v1"
     cloud.write_text('token_file = "token"')
     with pytest.raises(ConfigError, match="the cloud's own"):
         target_of(cloud)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from gateway_rig import Rig, birth, data
 from stores_peers.gate import Fault, until
-from stores_peers.place import Place
+from stores_peers.place import INFLUXES, Place
 
 from gateway.account import Counts
 from gateway.arrival import Arrival
@@ -260,6 +260,7 @@ async def test_the_gateway_itself_bounds_its_bodies(
     assert rig.counts("ys-07") == Counts(produced=COUNT, stored=COUNT)
 
 
+@pytest.mark.parametrize("place", INFLUXES, indirect=True)
 async def test_a_key_that_is_wrong_and_a_database_that_is_missing_are_mended_without_a_loss(
     place: Place, tmp_path: Path
 ) -> None:
@@ -268,17 +269,16 @@ async def test_a_key_that_is_wrong_and_a_database_that_is_missing_are_mended_wit
     await take_readings(rig)
     if place.contract is not None:
         tokens, place.contract.tokens = place.contract.tokens, set()
-    elif place.influxdb is not None:
-        place.influxdb.query("", 'DROP DATABASE "city"')
     else:
-        return  # these two have no database to miss; 401 of the embedded store: tests/cloud
+        assert place.influxdb is not None
+        place.influxdb.query("", 'DROP DATABASE "city"')
     async with forwarding(rig, place) as forwarder, asyncio.timeout(20):
         await until(lambda: forwarder.trouble)
         if place.contract is not None:
             assert " 401: " in forwarder.trouble
             place.contract.tokens = tokens
-        elif place.influxdb is not None:
-            assert "database not found" in forwarder.trouble
+        else:
+            assert place.influxdb is not None and "database not found" in forwarder.trouble
             place.influxdb.query("", 'CREATE DATABASE "city"')
         await rig.journal.drained.wait()
     assert await place.rows() == expected(*range(COUNT))

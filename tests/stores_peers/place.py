@@ -21,6 +21,8 @@ from cloud.stores.protocol import Span
 from gateway.sinks.line_http import StoreConfig
 
 Rows = list[tuple[int, float]]
+INFLUXES = ("influxdb-1 v1", "influxdb-2 v2", "influxdb-2 v1", "influxdb-3 v3", "influxdb-3 v2")
+"""By age and by the `api` that they are written to with."""
 
 
 @dataclass(kw_only=True, slots=True)

@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 from cloud.errors import StoreUnavailable
+from cloud.stores.admin.plan import LEVELS
 from cloud.stores.admin.server import Age, Answer, Server
 from cloud.stores.admin.target import Target
 from edge.protocol.store_http import Api, is_about_the_request, write_address
@@ -59,8 +60,7 @@ async def check_store(target: Target, now_s: float) -> list[Finding]:
         ]
         if age is Age.UNKNOWN:
             return found
-        if target.writes:
-            found.append(await _write(server, target, target.api or APIS[age]))
+        found.append(await _write(server, target, target.api or APIS[age]))
         if target.reads and age not in (Age.VICTORIA, Age.CITY):
             found.append(await _read(server, target))
         found.append(await _retention(server, target, age))
@@ -113,14 +113,16 @@ async def _write(server: Server, target: Target, api: Api) -> Finding:
 
 async def _read(server: Server, target: Target) -> Finding:
     name = repr(target.database)
+    wanted = [target.database + level for level in (LEVELS if target.rolls_up else ("",))]
     try:
         series = await server.query("SHOW DATABASES")
-        known = {str(value) for part in series for row in part["values"] for value in row}
-        if target.database not in known:
+        known = {str(value) for part in series for row in part.get("values", []) for value in row}
+        if missing := [database for database in wanted if database not in known]:
             return Finding(
                 step="read",
                 verdict=Verdict.TROUBLE,
-                said=f"there is no {name} for InfluxQL; there are: {', '.join(sorted(known)) or 'none'}",
+                said=f"there is no {', '.join(map(repr, missing))} for InfluxQL;"
+                f" there are: {', '.join(sorted(known)) or 'none'}",
                 remedy="give the right to read it; or `cityneuron store setup` makes it (2.x: with its DBRP)",
             )
         await server.query("SHOW MEASUREMENTS LIMIT 1", target.database)

@@ -15,7 +15,7 @@ from edge.protocol.store_http import Api
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
-    """A database or bucket of a server, and what is shown to it. `writes` and `reads`: what it is used for.
+    """A database or bucket, and what is shown to its server. `reads`: it is asked too; `rolls_up`: by the cloud.
 
     `api` is None where nobody said how lines are written. `retention_days` is what a gateway believes.
     """
@@ -27,8 +27,8 @@ class Target:
     username: str = ""
     secret: str = field(default="", repr=False)
     retention_days: float | None = None
-    writes: bool = True
     reads: bool = True
+    rolls_up: bool = False
 
 
 def target_of(path: Path) -> Target:
@@ -40,7 +40,12 @@ def target_of(path: Path) -> Target:
     if store.kind == "embedded":
         raise ConfigError(f"{path}: the store is the cloud's own", remedy="it needs neither set-up nor check")
     return Target(
-        url=store.url, database=store.database, username=store.username, secret=store.secret, writes=False
+        url=store.url,
+        api="v1",  # the cloud writes where it reads: /write beside /query
+        database=store.database,
+        username=store.username,
+        secret=store.secret,
+        rolls_up=True,
     )
 
 
