@@ -15,7 +15,7 @@ from edge.protocol.store_http import Api
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
-    """A database or bucket, and what is shown to its server. `reads`: it is asked too; `rolls_up`: by the cloud.
+    """A database or bucket, and what its server is shown. `reads`: it is asked too; `rolls_up`: by the cloud.
 
     `api` is None where nobody said how lines are written. `retention_days` is what a gateway believes.
     """
