@@ -21,6 +21,7 @@ PARTS: dict[str, tuple[str, str, str]] = {
     "quarantine": ("gateway.cli", "quarantine_app", "See what could not be stored, and why."),
     "gateway": ("gateway.cli", "app", "Run a gateway."),
     "cloud": ("cloud.cli", "app", "Run the cloud: registry, store, API, wall."),
+    "store": ("cloud.stores.cli", "app", "Set up and check the database of readings."),
     "node": ("edge.field.cli", "app", "Provision, look after and update nodes."),
     "alerts": ("edge.channels.cli", "app", "Try the channels by which alerts are told."),
     "agent": ("edge.cli", "app", "Run this computer as a sensor node."),

@@ -30,6 +30,7 @@ from gateway.herald import Herald
 from gateway.journal import Journal
 from gateway.ledger import Ledger
 from gateway.local import local_channels
+from gateway.mirror import Mirror
 from gateway.roster import Roster, nodes_from_file
 from gateway.shed import Shedder
 from gateway.sinks.line_http import LineHttpSink
@@ -76,7 +77,9 @@ class Gateway:
         self.committer = Committer(
             self.journal, self.ledger, self.roster, self.episodes, self.watchers, self.quality, now=now
         )
-        self.forwarder = Forwarder(self.journal, self.ledger, self.sink, config.forward, now)
+        self.mirror = Mirror(config.mirror) if config.mirror.url else None
+        stored = self.mirror.offer if self.mirror else None
+        self.forwarder = Forwarder(self.journal, self.ledger, self.sink, config.forward, now, stored)
         self.shedder = Shedder(self.journal, self.ledger, config.backlog, self.committer.lock, now=now)
         cloud, own = config.cloud, config.gateway.id
         relay = self.committer.relay
@@ -110,6 +113,8 @@ class Gateway:
                 tasks.create_task(asyncio.to_thread(inspect, self.journal.path, self._stopping), name="inspect")
                 tasks.create_task(self.forwarder.run(), name="forward")
                 tasks.create_task(self.herald.run(), name="herald")
+                if self.mirror:
+                    tasks.create_task(self.mirror.run(), name="mirror")
                 self._sampling = tasks.create_task(sampler.run(self.health), name="health")
                 if self.uplink:
                     tasks.create_task(self.uplink.run(self.accounts, self.status, on_roster), name="uplink")
@@ -159,6 +164,7 @@ class Gateway:
             "broker": self.source.trouble or "ok",
             "store": self.forwarder.trouble or "ok",
             "disk": self.shedder.trouble or "ok",
+            **({"mirror": self.mirror.status} if self.mirror else {}),
             "nodes": len(self.roster),
             "connected": len(self.committer.alive),
             "reasons": dict(self._accounts.total().reasons),

@@ -11,6 +11,7 @@ from edge.model.node import node_id
 from edge.quality import NO_OVERRIDES, Overrides, load_limits
 from gateway.forward import ForwardConfig
 from gateway.herald import AlertsConfig
+from gateway.mirror import MirrorConfig
 from gateway.shed import BacklogConfig
 from gateway.sinks.line_http import StoreConfig
 from gateway.sources.mqtt import MqttConfig
@@ -71,6 +72,7 @@ class GatewayConfig:
     gateway: GatewayIdentity
     mqtt: MqttConfig = field(default_factory=MqttConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
+    mirror: MirrorConfig = field(default_factory=MirrorConfig)
     forward: ForwardConfig = field(default_factory=ForwardConfig)
     backlog: BacklogConfig = field(default_factory=BacklogConfig)
     nodes: NodesConfig = field(default_factory=NodesConfig)

@@ -7,14 +7,15 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
+from gateway.bisection import bisect
 from gateway.block import Block, Entry, Quarantined
 from gateway.database import JournalDamaged, JournalError
 from gateway.journal import Journal, Outcome
 from gateway.ledger import Ledger, Spans
-from gateway.sinks import Sink, SinkRejected, SinkUnavailable
+from gateway.sinks import Sink, SinkUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,10 @@ class ForwardConfig:
 
 
 class Forwarder:
-    """Moves blocks from the journal to the sink. `trouble` is what keeps it, empty when all is well."""
+    """Moves blocks from the journal to the sink. `trouble` is what keeps it, empty when all is well.
+
+    `stored` is told the lines that the sink has and the journal has let go.
+    """
 
     def __init__(
         self,
@@ -40,12 +44,14 @@ class Forwarder:
         sink: Sink,
         config: ForwardConfig,
         now: Callable[[], float] = time.time,
+        stored: Callable[[bytes], None] | None = None,
     ) -> None:
         self._journal = journal
         self._ledger = ledger
         self._sink = sink
         self._config = config
         self._now = now
+        self._stored = stored
         self.trouble = ""
         self._releasing = asyncio.Lock()
         self.latencies_s: deque[float] = deque(maxlen=100_000)
@@ -88,6 +94,8 @@ class Forwarder:
             outcome = self._outcome(blocks, refused)
             await self._release(blocks, outcome)
             self._count(blocks, outcome)
+        if self._stored is not None and (body := _without(refused, blocks)):
+            self._stored(body)
 
     def _aged(self, body: bytes) -> dict[int, tuple[str, str]]:
         """Return the lines that lie before the store's retention: it would answer 204 and drop them unseen."""
@@ -111,8 +119,10 @@ class Forwarder:
                 if not self.trouble:
                     log.warning("%s; readings wait in the journal", error)
                 self.trouble = error.message
-                wait_s = error.retry_after_s or delay_s
-                await asyncio.sleep(wait_s * random.uniform(0.8, 1.2))
+                if error.retry_after_s:  # what the store asks for is the least
+                    await asyncio.sleep(error.retry_after_s * random.uniform(1.0, 1.2))
+                    continue
+                await asyncio.sleep(delay_s * random.uniform(0.8, 1.2))
                 delay_s = min(delay_s * 2, self._config.longest_delay_s)
             else:
                 if self.trouble:
@@ -179,24 +189,9 @@ class Forwarder:
             self.latencies_s.extend(now_s - t_ms / 1000 for t_ms in block.times_ms if t_ms)
 
 
-async def bisect(sink: Sink, body: bytes) -> dict[int, str]:
-    """Write lines; return the index and the store's words of each that it refuses.
-
-    One bad line among n costs at most 2 log2(n) + 1 requests. Lines already stored may be written again:
-    the store merges them.
-    """
-    refused: dict[int, str] = {}
-    lines: list[bytes] = []
-    spans = [(0, body.count(b"\n") + 1)]
-    while spans:
-        first, end = spans.pop()
-        try:
-            await sink.write(b"\n".join(lines[first:end]) if lines else body)
-        except SinkRejected as error:
-            lines = lines or body.split(b"\n")
-            if end - first == 1:
-                refused[first] = error.message
-            else:
-                middle = (first + end) // 2
-                spans += [(middle, end), (first, middle)]
-    return refused
+def _without(refused: Collection[int], blocks: list[Block]) -> bytes:
+    """Return the lines of blocks but for those at these indices."""
+    body = b"\n".join([block.body for block in blocks])
+    if not refused:
+        return body
+    return b"\n".join([line for index, line in enumerate(body.split(b"\n")) if index not in refused])

@@ -278,6 +278,42 @@ class InfluxDB(Server):
             raise ServerError(f"POST {path}: {error.code} {error.read().decode()}") from None
 
 
+class VictoriaMetrics(Server):
+    """A VictoriaMetrics that keeps a month; `retention_months` for more."""
+
+    def __init__(self, folder: Path, *, retention_months: int = 1) -> None:
+        super().__init__(folder)
+        self.retention_months = retention_months
+
+    @property
+    def url(self) -> str:
+        """The address of the HTTP API."""
+        return f"http://{self.host}:{self.port}"
+
+    def command(self) -> list[str]:
+        return [
+            program("victoria-metrics"),
+            f"-storageDataPath={self.folder / 'data'}",
+            f"-httpListenAddr={self.host}:{self.port}",
+            f"-retentionPeriod={self.retention_months}",
+            "-dedup.minScrapeInterval=1ms",  # a line written again is one line
+            "-memory.allowedPercent=5",
+        ]
+
+    def export(self, name: str) -> list[tuple[int, float]]:
+        """Return (time in ms, value) of all series of a name, in the order of time."""
+        self._get("/internal/force_flush")
+        found = []
+        for line in self._get(f"/api/v1/export?match[]={name}").splitlines():
+            series = json.loads(line)
+            found += zip(series["timestamps"], series["values"], strict=True)
+        return sorted(found)
+
+    def _get(self, path: str) -> str:
+        with _HTTP.open(self.url + path, timeout=60) as reply:
+            return str(reply.read().decode())
+
+
 class PostgreSQL(Server):
     """A PostgreSQL that trusts loopback. It refuses to run as root, so root runs it as the user `postgres`."""
 

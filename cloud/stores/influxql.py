@@ -28,6 +28,7 @@ from cloud.stores.protocol import (
 from cloud.stores.windows import EnergyMean, first_window_ms
 from edge.protocol.lines import Point
 from edge.protocol.series import encode_point
+from edge.protocol.store_http import is_about_the_request, words_of
 
 LINES_A_REQUEST = 5_000
 PARSE_IN_THREAD_BYTES = 256 * 1024
@@ -147,7 +148,7 @@ class InfluxQLStore:
 
     async def _query(self, query: str) -> list[dict[str, Any]]:
         """Run one statement; return its series. Times are nanoseconds."""
-        raw = await self._request("POST", "/query", {"db": self._database, "epoch": "ns", "q": query}, None)
+        raw = await self._request("GET", "/query", {"db": self._database, "epoch": "ns", "q": query}, None)
         answer = (
             await asyncio.to_thread(json.loads, raw) if len(raw) > PARSE_IN_THREAD_BYTES else json.loads(raw)
         )
@@ -174,19 +175,17 @@ class InfluxQLStore:
 
 
 def _refusal(place: str, status: int, raw: bytes) -> StoreFull | StoreRejected | StoreUnavailable:
-    try:
-        answer = json.loads(raw)
-        message = str(answer.get("message") or answer.get("error") or answer)
-    except (ValueError, AttributeError):
-        message = raw[:200].decode(errors="replace")
+    message = words_of(raw)
     problem = f"{place} answered {status}: {message}"
     if "no space left" in message:
         return StoreFull(problem, remedy="free some space on the database's disk")
+    if "file limit" in message:  # 3 Core
+        return StoreUnavailable(problem, remedy="ask for less time at once: 3 Core reads some 72 hours")
     if status in (401, 403):
         return StoreUnavailable(problem, remedy="check the store's user, password or token")
     if status == 404:
         return StoreUnavailable(problem, remedy="check the store's address, and create the database")
-    if status in (400, 422):
+    if status in (400, 422) and not is_about_the_request(message):
         return StoreRejected(problem)
     return StoreUnavailable(problem)
 

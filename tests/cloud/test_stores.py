@@ -1,14 +1,17 @@
-"""One contract for every store: the embedded one, and InfluxQL on a real InfluxDB."""
+"""One contract for every store: the embedded one, and InfluxQL on InfluxDB 1.x (the real one), 2.x and 3.x."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from stores_peers.contract import TOKEN, InfluxDB2, InfluxDB3
+from stores_peers.place import serve
 
 from cloud.errors import StoreRejected
 from cloud.stores import STORES
@@ -23,17 +26,25 @@ DAY = Span(start_ms=MIDNIGHT_MS, end_ms=MIDNIGHT_MS + 86_400_000)
 HOSTILE = "Robert'); DROP TABLE \"series\";--\\x, ='水"
 
 
-@pytest.fixture(params=sorted(STORES))
+CONTRACTS = {"influxql 2.x": InfluxDB2, "influxql 3.x": InfluxDB3}
+
+
+@pytest.fixture(params=[*sorted(STORES), *CONTRACTS])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     made: Store
-    if request.param == "embedded":
-        made = EmbeddedStore(tmp_path / "store.db", timezone=SHANGHAI)
-    else:
-        influxdb = request.getfixturevalue("influxdb")
-        made = InfluxQLStore(influxdb.url, "city", timezone=SHANGHAI)
-    await made.open()
-    yield made
-    await made.close()
+    async with AsyncExitStack() as stack:
+        if request.param == "embedded":
+            made = EmbeddedStore(tmp_path / "store.db", timezone=SHANGHAI)
+        elif request.param == "influxql":
+            influxdb = request.getfixturevalue("influxdb")
+            made = InfluxQLStore(influxdb.url, "city", timezone=SHANGHAI)
+        else:
+            server = CONTRACTS[request.param](request.getfixturevalue("influxdb"))
+            url = await serve(stack, server.app)
+            made = InfluxQLStore(url, "city", timezone=SHANGHAI, secret=TOKEN)
+        await made.open()
+        yield made
+        await made.close()
 
 
 def at(minutes: float) -> int:

@@ -33,7 +33,7 @@ def test_the_sample_shows_every_key() -> None:
         ("", "gateway is missing"),
         ('[gateway]\nid = "GW 1"\ndata_dir = "x"', "not a node id"),
         ('[gateway]\nid = "gw-01"\ndata_dir = "x"\n[mqt]', "unknown key 'mqt'"),
-        ('[gateway]\nid = "gw-01"\ndata_dir = "x"\n[store]\napi = "v3"', "is none of 'v1', 'v2'"),
+        ('[gateway]\nid = "gw-01"\ndata_dir = "x"\n[store]\napi = "v4"', "is none of 'v1', 'v2', 'v3'"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, text: str, words: str) -> None:

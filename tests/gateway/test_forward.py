@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.account import Counts
+from gateway.bisection import bisect
 from gateway.block import Block
 from gateway.database import JournalError
-from gateway.forward import ForwardConfig, Forwarder, bisect
+from gateway.forward import ForwardConfig, Forwarder
 from gateway.journal import Outcome
 from gateway.sinks import SinkRejected, SinkUnavailable
 from gateway.statement import mark_for_retry

@@ -2,13 +2,15 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from servers import InfluxDB
 
-from gateway.forward import bisect
+from edge.model.errors import ConfigError
+from gateway.bisection import bisect
 from gateway.sinks import SinkRejected, SinkUnavailable
 from gateway.sinks.line_http import LineHttpSink, StoreConfig
 
@@ -102,6 +104,63 @@ async def test_an_answer_about_the_store_is_waited_out(answers: Answers, status:
     sink = LineHttpSink(StoreConfig(url=answers.url))
     with pytest.raises(SinkUnavailable, match=advice):
         await sink.write(b"m x=1 1")
+    await sink.close()
+
+
+async def test_by_its_own_api_3_x_is_asked_to_take_all_or_nothing_and_to_its_disk(answers: Answers) -> None:
+    sink = LineHttpSink(StoreConfig(url=answers.url, api="v3", database="d"))
+    await sink.write(b"m x=1 1")
+    await sink.close()
+    (asked,) = answers.asked
+    assert asked.path == "/api/v3/write_lp"
+    assert dict(asked.query) == {
+        "db": "d",
+        "precision": "nanosecond",
+        "accept_partial": "false",
+        "no_sync": "false",
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"error":"database is required"}',
+        '{"error":"invalid character in database name: must be ASCII"}',
+        '{"error":"partial write of line protocol occurred","data":[{"line_number":1,'
+        '"error_message":"Adding a new database would exceed limit of 5 databases"}]}',
+    ],
+)
+async def test_a_refusal_of_the_request_is_no_refusal_of_the_lines(answers: Answers, body: str) -> None:
+    answers.status, answers.body = 400, body
+    sink = LineHttpSink(StoreConfig(url=answers.url))
+    with pytest.raises(SinkUnavailable, match="database"):
+        await sink.write(b"m x=1 1")
+    await sink.close()
+
+
+async def test_only_204_says_that_lines_are_stored(answers: Answers) -> None:
+    answers.status, answers.body = 200, "<html>Sign in</html>"
+    sink = LineHttpSink(StoreConfig(url=answers.url))
+    with pytest.raises(SinkUnavailable, match="does the url lead to a store"):
+        await sink.write(b"m x=1 1")
+    await sink.close()
+
+
+@pytest.mark.parametrize(("api", "empty"), [("v1", "database"), ("v2", "bucket"), ("v2", "organisation")])
+def test_a_name_that_the_api_needs_must_not_be_empty(api: Literal["v1", "v2"], empty: str) -> None:
+    with pytest.raises(ConfigError, match=f"{empty} is empty"):
+        LineHttpSink(StoreConfig(api=api, **{empty: ""}))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("said", "wait_s"), [("1.5", 1.5), ("86400", 300.0), ("-3", None), ("soon", None), ("", None)]
+)
+async def test_patience_has_its_limits(answers: Answers, said: str, wait_s: float | None) -> None:
+    answers.status, answers.headers = 503, {"Retry-After": said}
+    sink = LineHttpSink(StoreConfig(url=answers.url))
+    with pytest.raises(SinkUnavailable) as caught:
+        await sink.write(b"m x=1 1")
+    assert caught.value.retry_after_s == wait_s
     await sink.close()
 
 

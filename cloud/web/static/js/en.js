@@ -57,7 +57,7 @@ export default {
   retry_in: "trying again in {n} s",
   tab_figures: "Overview", tab_map: "Map", tab_attention: "Attention", tab_network: "Network",
   health_queue_readings: "queued", health_quarantined_readings: "quarantined", health_missing_readings: "missing", health_backlog_age_s: "backlog (s)",
-  health_commit_ms: "commit (ms)", health_broker: "broker", health_store: "store", health_nodes: "nodes", health_connected: "connected",
+  health_commit_ms: "commit (ms)", health_broker: "broker", health_store: "store", health_mirror: "mirror", health_nodes: "nodes", health_connected: "connected",
   fresh_hint: "Nodes heard within their last three periods",
   unknown_node: "This node is not registered",
   alerts: "Alerts", all_alerts: "inbox ›", inbox: "Alert inbox", alert_name: "Alert {id}", back_to_alerts: "‹ All alerts",

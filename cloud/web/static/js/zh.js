@@ -57,7 +57,7 @@ export default {
   retry_in: "{n} 秒后重试",
   tab_figures: "概览", tab_map: "地图", tab_attention: "关注", tab_network: "网络",
   health_queue_readings: "在途", health_quarantined_readings: "隔离", health_missing_readings: "缺失", health_backlog_age_s: "积压 (s)",
-  health_commit_ms: "提交 (ms)", health_broker: "消息总线", health_store: "数据库", health_nodes: "节点", health_connected: "已连接",
+  health_commit_ms: "提交 (ms)", health_broker: "消息总线", health_store: "数据库", health_mirror: "镜像库", health_nodes: "节点", health_connected: "已连接",
   fresh_hint: "最近三个上报周期内有数据的节点所占比例",
   unknown_node: "没有登记这个节点",
   alerts: "警情", all_alerts: "全部 ›", inbox: "警情处置", alert_name: "警情 {id}", back_to_alerts: "‹ 全部警情",

@@ -1,0 +1,1 @@
+"""Looking after a database from outside: which server it is, what is wrong, what is missing."""
