@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import os
+import signal
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import servers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rollup_rig import MIDNIGHT_MS, City, Rolled, at, embedded, influxql, reading, rolling
@@ -178,6 +183,41 @@ async def test_an_end_in_the_middle_is_repeated_harmlessly(city: City, writes: i
     assert (await city.of(DAYS, "power_meter", "p-1", 0))["energy_wh_grown"] == 175.0
     await city.pass_to(48)
     assert await city.roller.owed() == 0
+
+
+KILLED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from rollup_rig import reading, rolling
+async def main(folder, writes):
+    async with rolling(folder) as city:
+        await city.write(*(reading("power_meter", "p-1", m, energy_wh=float(m)) for m in range(0, 180, 7)))
+        for store in city.stores.values():
+            async def write(points, whole=store.write):
+                global left
+                await whole(points)
+                left -= 1
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            store.write = write
+        await city.pass_to(24)
+left = int(sys.argv[2])
+asyncio.run(main(Path(sys.argv[1]), left))
+"""
+
+
+@pytest.mark.parametrize("writes", [2, 4])
+async def test_a_kill_in_the_middle_is_repeated_harmlessly(tmp_path: Path, writes: int) -> None:
+    python = [sys.executable, "-c", KILLED, str(tmp_path), str(writes)]
+    paths = os.pathsep.join((str(servers.PROJECT), str(servers.PROJECT / "tests")))
+    process = await asyncio.create_subprocess_exec(*python, env={**os.environ, "PYTHONPATH": paths})
+    assert await process.wait() == -signal.SIGKILL
+    async with rolling(tmp_path) as city:
+        await city.pass_to(24)
+        rows = (await city.rolled(HOURS, ["power_meter"])).values()
+        assert [row["energy_wh_grown"] for row in rows] == [56.0, 63.0, 56.0]
+        (day,) = (await city.rolled(DAYS, ["power_meter"])).values()
+        assert (day["energy_wh_grown"], day["energy_wh_count"]) == (175.0, 26.0)
 
 
 async def test_levels_forget_what_they_keep_no_longer(tmp_path: Path) -> None:
