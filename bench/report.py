@@ -202,6 +202,25 @@ def alerts(found: Found) -> str:
     return table(("from sensed to message", ""), rows)
 
 
+def year(found: Found) -> str:
+    """Return how long questions about a year take, on each store."""
+    wanted = [
+        ("days of one node, 365 values", "node_days_ms", " ms"),
+        ("hours of one node, 8,760 values", "node_hours_ms", " ms"),
+        ("days of all nodes of the kind together, 365 values", "city_days_ms", " ms"),
+        ("hours of all nodes together, 8,760 values", "city_hours_ms", " ms"),
+        ("one day of every node, a value each", "every_node_ms", " ms"),
+        ("for comparison: the year of all nodes added up from each node's days", "added_up_ms", " ms"),
+        ("points of days", "days_points", ""),
+        ("writing them", "fill_days_s", " s"),
+        ("writing 17,520 points of hours", "fill_hours_s", " s"),
+        ("on disk", "disk_mb", " MB"),
+    ]
+    stores = ("embedded", "InfluxDB")
+    rows = [[what, *(found.show("year", store, key, unit) for store in stores)] for what, key, unit in wanted]
+    return table(("", "embedded store", "InfluxDB 1.6.7"), rows)
+
+
 def setting(found: Found) -> str:
     """Return machine and versions; each part says when and of which commit it was measured."""
     rows, seen = [], []
@@ -234,7 +253,7 @@ def chart(found: Found) -> str:
 
 def page(found: Found) -> str:
     """Return the whole page."""
-    blocks = (summary, throughput, memory, drain, scaling, alerts, setting)
+    blocks = (summary, throughput, memory, drain, scaling, alerts, year, setting)
     filled = {block.__name__: block(found) for block in blocks}
     head = "<!-- Written by `make bench`; the words are in bench/performance.template. -->\n"
     return head + Template(TEMPLATE.read_text(encoding="utf-8")).substitute(filled)

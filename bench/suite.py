@@ -15,7 +15,7 @@ import time
 from bench.results import options
 from bench.rigs import end_in_order
 
-PARTS = ("throughput", "latency", "recovery", "memory", "drain", "scaling", "alerts")
+PARTS = ("throughput", "latency", "recovery", "memory", "drain", "scaling", "alerts", "year")
 
 
 def main() -> None:

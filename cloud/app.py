@@ -17,10 +17,13 @@ from cloud.devices import build_devices
 from cloud.errors import CloudError, StoreUnavailable
 from cloud.live import Live
 from cloud.registry import Registry
+from cloud.rollup.build import build_rollups
 from cloud.rules import CityRules
+from cloud.series.writer import SeriesWriter
 from cloud.services import Services, epoch_ms
 from cloud.stores import STORES
 from cloud.stores.protocol import Latest
+from edge.model.kinds import KINDS
 from edge.rules import load_rules
 
 WATCH_STATES_S = 5.0
@@ -50,19 +53,26 @@ class Cloud:
             now_ms=now_ms,
             delay_s=config.store.poll_s if polled else 0.0,
         )
+        store = STORES[config.store.kind](config)
+        self.rollups = build_rollups(config, store, registry, now_ms)
         self.services = Services(
             name_en=config.name_en,
             name_zh=config.name_zh,
             token=config.token,
             timezone=config.timezone,
             registry=registry,
-            store=STORES[config.store.kind](config),
+            store=store,
+            reader=self.rollups.reader,
+            roller=self.rollups.roller,
             board=board,
             live=live,
             alerts=desk,
             city_rules=city_rules,
             now_ms=now_ms,
             **build_devices(config, registry, board, now_ms),
+        )
+        self.series = SeriesWriter(
+            store, registry, board, desk, self.services.trials, config=config.series, now_ms=now_ms
         )
         self.port = config.port
 
@@ -82,11 +92,13 @@ class Cloud:
             await services.alerts.open()
             await self.sender.open()
             await services.store.open()
+            await self.rollups.open()
             await self._load_board()
             await services.city_rules.open()
             await self._serve(started)
         finally:
             await services.city_rules.close()
+            await self.rollups.close()
             await services.store.close()
             await services.registry.close()
 
@@ -104,6 +116,10 @@ class Cloud:
                 tasks.create_task(self.sender.run(), name="sender")
                 tasks.create_task(self.services.city_rules.run(), name="city rules")
                 tasks.create_task(self.services.rollouts.run(), name="roll-outs")
+                if self.config.series.enabled:
+                    tasks.create_task(self.series.run(), name="series")
+                if self.services.roller is not None:
+                    tasks.create_task(self.services.roller.run(), name="roll-ups")
                 if self.services.store.kind != "embedded":
                     tasks.create_task(self._poll(), name="poll")
                 if started is not None:
@@ -124,7 +140,7 @@ class Cloud:
     async def _newest(self) -> list[Latest]:
         within_h = self.config.store.newest_within_h
         since_ms = self.services.now_ms() - int(within_h * 3_600_000) if within_h else None
-        return await self.services.store.latest(since_ms=since_ms)
+        return await self.services.store.latest(KINDS, since_ms=since_ms)
 
     async def _poll(self) -> None:
         """Ask a store that others write to what is new."""

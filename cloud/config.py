@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cloud.alerts.config import AlertsConfig, read_alerts
 from cloud.ca import PASSPHRASE_VARIABLE
+from cloud.levels import KeepConfig, Level, RollupConfig, SeriesConfig, read_levels
 from cloud.provision.config import ProvisionConfig, read_provision
 from edge.config import load_toml, read_secret
 from edge.model.errors import ConfigError
@@ -20,7 +21,10 @@ STORE_TOKEN_VARIABLE = "CITYNEURON_STORE_TOKEN"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoreConfig:
-    """Which store: `kind` is a key of cloud.stores.STORES; the rest is for a database of its own."""
+    """Which store: `kind` is a key of cloud.stores.STORES; the rest is for a database of its own.
+
+    level: of what it holds; a level that is not raw has a database or a file beside that of the raw values.
+    """
 
     kind: str = "embedded"
     url: str = ""
@@ -29,6 +33,7 @@ class StoreConfig:
     secret: str = field(default="", repr=False)
     poll_s: float = 2.0
     newest_within_h: float = 0.0
+    level: Level = Level.RAW
 
     @classmethod
     def parse(cls, text: str, *, secret: str = "") -> "StoreConfig":
@@ -68,6 +73,9 @@ class CloudConfig:
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
     provision: ProvisionConfig = field(default_factory=ProvisionConfig)
     ca_passphrase: str = field(default="", repr=False)
+    series: SeriesConfig = field(default_factory=SeriesConfig)
+    rollup: RollupConfig = field(default_factory=RollupConfig)
+    keep: KeepConfig = field(default_factory=KeepConfig)
 
     @property
     def registry_url(self) -> str:
@@ -92,7 +100,12 @@ class CloudConfig:
     @property
     def store_path(self) -> Path:
         """The file of the embedded store."""
-        return self.data_dir / "cloud" / "store.db"
+        return self.data_dir / "cloud" / f"store{self.store.level.suffix}.db"
+
+    def at(self, level: Level) -> "CloudConfig":
+        """Return the configuration whose store is that of a level."""
+        store = self.store
+        return replace(self, store=replace(store, level=level, database=store.database + level.suffix))
 
 
 _TYPES: dict[str, type] = {
@@ -110,6 +123,9 @@ _TYPES: dict[str, type] = {
     "name_zh": str,
     "alerts": dict,
     "provision": dict,
+    "series": dict,
+    "rollup": dict,
+    "keep": dict,
 }
 
 
@@ -128,6 +144,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> CloudConfig
     token = environment.get(TOKEN_VARIABLE) or _secret(base, table.get("token_file"))
     if not token:
         raise ConfigError(f"{path}: no token", remedy=f"set token_file, or the variable {TOKEN_VARIABLE}")
+    levels = read_levels(table, str(path))
     plain = {name: table[name] for name in ("host", "port", "name_en", "name_zh") if name in table}
     return CloudConfig(
         **plain,
@@ -139,6 +156,9 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> CloudConfig
         timezone=zone(table.get("timezone", "Asia/Shanghai")),
         provision=read_provision(table.get("provision", {}), str(path), base),
         ca_passphrase=environment.get(PASSPHRASE_VARIABLE, ""),
+        series=levels.series,
+        rollup=levels.rollup,
+        keep=levels.keep,
     )
 
 

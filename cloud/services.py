@@ -15,6 +15,8 @@ from cloud.ota.rollouts import Rollouts
 from cloud.provision.config import ProvisionConfig
 from cloud.provision.provisioner import Provisioner
 from cloud.registry import Registry
+from cloud.rollup.reader import Reader
+from cloud.rollup.roller import Roller
 from cloud.rules import CityRules
 from cloud.state import node_state
 from cloud.stores.protocol import Store
@@ -39,6 +41,8 @@ class Services:
     timezone: ZoneInfo
     registry: Registry
     store: Store
+    reader: Reader
+    roller: Roller | None
     board: Board
     live: Live
     alerts: Desk

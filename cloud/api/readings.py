@@ -12,6 +12,7 @@ from cloud.api.routing import TIME_PATTERN, Call, Param, Route, json_answer
 from cloud.api.schema import Schema, integer, text
 from cloud.api.shapes import KIND_PARAM, NODE_PARAM
 from cloud.errors import InvalidRequest
+from cloud.levels import ROLLED, WINDOW_S, Level
 from cloud.stores.protocol import RAW_LIMIT, Aggregate, Span, Step, Values
 from edge.model.kinds import KINDS
 from edge.model.quantities import QUANTITIES, Mean
@@ -40,6 +41,12 @@ _AGGREGATE = Param(
     about="How a window's values become one; the quantity's own way if left out. Decibels mean as energies.",
     schema={"type": "string", "enum": list(_AGGREGATES)},
 )
+_LEVEL = Param(
+    name="level",
+    about="What to read: every reading (raw), or the roll-ups by hours or days. Left out, what suits the range "
+    "and step_s: days for more than two months, hours for more than a week, if step_s is a multiple of them.",
+    schema={"type": "string", "enum": [level.value for level in Level]},
+)
 _FORMAT = Param(name="format", about="json or csv.", schema={"type": "string", "enum": ["json", "csv"]})
 
 
@@ -65,8 +72,8 @@ async def readings(call: Call) -> web.Response:
         raise InvalidRequest(
             "aggregate without step_s", remedy="give step_s, in seconds, or leave aggregate out"
         )
-    values = await call.services.store.readings(node.kind, node.id, quantity, span, step)
-    return _answer(call, {"node": node.id, **_about(quantity, step)}, values)
+    found = await call.services.reader.read(node.kind, node.id, quantity, span, step, _level(call))
+    return _answer(call, {"node": node.id, **_about(quantity, step, found.level)}, found.values)
 
 
 async def summary(call: Call) -> web.Response:
@@ -76,8 +83,13 @@ async def summary(call: Call) -> web.Response:
     span = _span(call)
     step = _step(call, span, quantity)
     assert step is not None  # step_s is required here
-    values = await call.services.store.summary(kind, quantity, span, step)
-    return _answer(call, {"kind": kind, **_about(quantity, step)}, values)
+    found = await call.services.reader.read(kind, None, quantity, span, step, _level(call))
+    return _answer(call, {"kind": kind, **_about(quantity, step, found.level)}, found.values)
+
+
+def _level(call: Call) -> Level | None:
+    text = call.params["level"]
+    return None if text is None else Level(text)
 
 
 def _known_quantity(kind: str, quantity: str) -> str:
@@ -105,7 +117,9 @@ def _span(call: Call) -> Span:
 
 
 def _step(call: Call, span: Span, quantity: str) -> Step | None:
-    step_s = call.params["step_s"]
+    step_s, level = call.params["step_s"], _level(call)
+    if step_s is None and level in ROLLED:
+        step_s = WINDOW_S[level]
     if step_s is None:
         return None
     if (span.end_ms - span.start_ms) // (step_s * 1_000) > RAW_LIMIT:
@@ -120,7 +134,7 @@ def _step(call: Call, span: Span, quantity: str) -> Step | None:
     return Step(step_s=step_s, aggregate=aggregate)
 
 
-def _about(quantity: str, step: Step | None) -> dict[str, object]:
+def _about(quantity: str, step: Step | None, level: Level) -> dict[str, object]:
     row = QUANTITIES.get(quantity.removesuffix("_rejected"))
     aggregate = None
     if step is not None:
@@ -130,6 +144,7 @@ def _about(quantity: str, step: Step | None) -> dict[str, object]:
         "unit": row.unit if row is not None else "",
         "step_s": step.step_s if step else None,
         "aggregate": aggregate,
+        "level": level.value,
     }
 
 
@@ -165,9 +180,10 @@ _READINGS: Schema = {
         "unit": {"type": "string"},
         "step_s": {"type": ["integer", "null"]},
         "aggregate": {"type": ["string", "null"]},
+        "level": {"type": "string", "enum": [level.value for level in Level]},
         "readings": {"type": "array", "items": _ROW},
     },
-    "required": ["quantity", "unit", "step_s", "aggregate", "readings"],
+    "required": ["quantity", "unit", "step_s", "aggregate", "level", "readings"],
 }
 ROUTES = (
     Route(
@@ -180,7 +196,7 @@ ROUTES = (
             Param(name="node", about="The node's id.", schema=NODE_PARAM.schema, required=True),
             _QUANTITY, *_RANGE,
             Param(name="step_s", about=_STEP_S + " Without it, every reading.", schema=integer(1, 31_622_400)),
-            _AGGREGATE, _FORMAT,
+            _AGGREGATE, _LEVEL, _FORMAT,
         ),
         answer=_READINGS, errors=(400, 404, 503),
     ),
@@ -190,7 +206,7 @@ ROUTES = (
             Param(name="kind", about=KIND_PARAM.about, schema=KIND_PARAM.schema, required=True),
             _QUANTITY, *_RANGE,
             Param(name="step_s", about=_STEP_S, schema=integer(1, 31_622_400), required=True),
-            _AGGREGATE, _FORMAT,
+            _AGGREGATE, _LEVEL, _FORMAT,
         ),
         answer=_READINGS, errors=(400, 503),
     ),

@@ -35,6 +35,8 @@ async def _write(call: Call) -> web.Response:
             points = parse_lines(body, precision=precision)
         points = _timed(points, call.services.now_ms())
         await call.services.store.write(points)
+        if call.services.roller is not None:
+            await call.services.roller.note(points)
     except LineError as error:
         return _refused(400, "invalid", error.message)
     except StoreError as error:

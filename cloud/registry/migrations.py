@@ -21,6 +21,7 @@ from cloud.registry.device_tables import (
     RolloutNodeRow,
     RolloutRow,
 )
+from cloud.registry.level_tables import DueRow, PositionRow, RolledRow
 from cloud.registry.models import Base, VersionRow
 
 Migration = Callable[[Connection], None]
@@ -82,4 +83,9 @@ def _devices(connection: Connection) -> None:
     Base.metadata.create_all(connection, [cast(Table, row.__table__) for row in rows])
 
 
-MIGRATIONS: tuple[Migration, ...] = (_stages, _alerts, _watches, _devices)
+def _levels(connection: Connection) -> None:
+    rows = (PositionRow, RolledRow, DueRow)
+    Base.metadata.create_all(connection, [cast(Table, row.__table__) for row in rows])
+
+
+MIGRATIONS: tuple[Migration, ...] = (_stages, _alerts, _watches, _devices, _levels)

@@ -15,11 +15,14 @@ from typing import ClassVar, TypeVar
 from zoneinfo import ZoneInfo
 
 from cloud.errors import StoreFull, StoreRejected, StoreUnavailable
+from cloud.stores import embedded_rows
 from cloud.stores.protocol import (
+    MS_PER_S,
     NS_PER_MS,
     RAW_LIMIT,
     Aggregate,
     Latest,
+    Series,
     Span,
     Step,
     Values,
@@ -28,7 +31,7 @@ from cloud.stores.protocol import (
 )
 from cloud.stores.series_db import Catalog, create_tables
 from cloud.stores.windows import EnergyMean, first_window_ms
-from edge.protocol.lines import Point
+from edge.protocol.lines import Point, Tags
 from edge.protocol.series import FieldValue
 
 _T = TypeVar("_T")
@@ -104,6 +107,24 @@ class EmbeddedStore:
         days = Step(step_s=86_400, aggregate=Aggregate.COUNT)
         return int(sum(value for _, value in await self.summary(kind, quantity, span, days)))
 
+    async def rows(self, kind: str, span: Span) -> list[Series]:
+        """Return all that was written of a kind."""
+        return await self._read(lambda db: embedded_rows.rows(db, kind, span))
+
+    async def amounts(self, kind: str, span: Span, step_s: int) -> dict[int, int]:
+        """Return how many fields there are, window by window."""
+        first_ms = first_window_ms(span, Step(step_s=step_s), self._timezone)
+        return await self._read(lambda db: embedded_rows.amounts(db, kind, span, first_ms, step_s * MS_PER_S))
+
+    async def before(self, kind: str, quantity: str, span: Span) -> dict[Tags, float]:
+        """Return the last value of each series."""
+        return await self._read(lambda db: embedded_rows.before(db, kind, quantity, span))
+
+    async def prune(self, before_ms: int) -> None:
+        """Forget what is older, a measurement at a time: writes go between."""
+        for (measurement,) in await self._read(lambda db: db.execute("SELECT id FROM measurement").fetchall()):
+            await self._in(self._writer, lambda number=measurement: self._prune(number, before_ms))  # type: ignore[misc]
+
     # In a thread of their own
 
     async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], _T]) -> _T:
@@ -155,6 +176,12 @@ class EmbeddedStore:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+
+    def _prune(self, measurement: int, before_ms: int) -> None:
+        if self._db is None:
+            raise StoreUnavailable(f"the store {self._path} is not open")
+        with _translated(self._path):
+            embedded_rows.prune(self._db, measurement, before_ms)
 
     def _select(
         self,

@@ -17,16 +17,19 @@ from cloud.stores.protocol import (
     MS_PER_S,
     NS_PER_MS,
     RAW_LIMIT,
+    SERIES_TAGS,
     Aggregate,
     Latest,
+    Series,
     Span,
     Step,
     Values,
     latest_of,
     newest,
+    series_tags,
 )
 from cloud.stores.windows import EnergyMean, first_window_ms
-from edge.protocol.lines import Point
+from edge.protocol.lines import Point, Tags
 from edge.protocol.series import encode_point
 from edge.protocol.store_http import is_about_the_request, words_of
 
@@ -34,6 +37,7 @@ LINES_A_REQUEST = 5_000
 PARSE_IN_THREAD_BYTES = 256 * 1024
 QUERY_TIMEOUT_S, CHECK_TIMEOUT_S = 30.0, 3.0
 _DAY_MS = 86_400_000
+_BY_SERIES = ", ".join(f'"{tag}"' for tag in SERIES_TAGS)
 
 
 class InfluxQLStore:
@@ -111,6 +115,41 @@ class InfluxQLStore:
         """Return the number of values."""
         rows = await self._query(f"SELECT count({_name(quantity)}) FROM {_name(kind)} WHERE {_within(span)}")
         return int(sum(value for series in rows for _, value in series["values"]))
+
+    async def rows(self, kind: str, span: Span) -> list[Series]:
+        """Return all that was written of a kind."""
+        found = await self._query(
+            f"SELECT *::field FROM {_name(kind)} WHERE {_within(span)} GROUP BY {_BY_SERIES}"
+        )
+        return await asyncio.to_thread(lambda: [_rows(series) for series in found])
+
+    async def amounts(self, kind: str, span: Span, step_s: int) -> dict[int, int]:
+        """Return how many fields there are, window by window."""
+        found = await self._query(
+            f"SELECT count(*) FROM {_name(kind)} WHERE {_within(span)} "
+            f"GROUP BY time({step_s}s) fill(none) tz({_string(self._timezone.key)})"
+        )
+        counted = {
+            time_ns // NS_PER_MS: sum(count for count in counts if count)
+            for series in found
+            for time_ns, *counts in series["values"]
+        }
+        return {start_ms: count for start_ms, count in counted.items() if count}
+
+    async def before(self, kind: str, quantity: str, span: Span) -> dict[Tags, float]:
+        """Return the last value of each series."""
+        found = await self._query(
+            f"SELECT last({_name(quantity)}) FROM {_name(kind)} WHERE {_within(span)} GROUP BY {_BY_SERIES}"
+        )
+        return {
+            series_tags(series.get("tags", {})): float(value)
+            for series in found
+            for _, value in series["values"]
+            if isinstance(value, float | int)
+        }
+
+    async def prune(self, before_ms: int) -> None:
+        """Do nothing: the database has its retention."""
 
     async def _select(
         self, kind: str, node: str | None, quantity: str, span: Span, step: Step | None
@@ -197,6 +236,15 @@ def _reading(kind: str, series: Mapping[str, Any]) -> Latest | None:
     row = dict(zip(series["columns"], series["values"][0], strict=True))
     time_ns = row.pop("time")
     return latest_of(node, kind, time_ns, {name: value for name, value in row.items() if value is not None})
+
+
+def _rows(series: Mapping[str, Any]) -> Series:
+    times, *columns = zip(*series["values"], strict=True)
+    return Series(
+        tags=series_tags(series.get("tags", {})),
+        times_ms=[time_ns // NS_PER_MS for time_ns in times],
+        fields=dict(zip(series["columns"][1:], columns, strict=True)),
+    )
 
 
 def _parts(span: Span, first_ms: int, step_ms: int) -> Iterator[Span]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
-from edge.protocol.lines import Point
+from edge.protocol.lines import Point, Tags
 from edge.protocol.series import FieldValue
 
 NS_PER_MS = 1_000_000
@@ -69,6 +69,18 @@ class Latest:
         }
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Series:
+    """Rows of one series in the order of time: a column a field, None where a row has no such field."""
+
+    tags: Tags
+    times_ms: Sequence[int]
+    fields: Mapping[str, Sequence[FieldValue | None]]
+
+
+SERIES_TAGS = ("district", "node", "site")
+"""What tells the series of a kind apart."""
+
 Values = list[tuple[int, float]]
 """(time in epoch milliseconds, value), in the order of time."""
 
@@ -108,6 +120,23 @@ class Store(Protocol):
 
     async def count(self, kind: str, quantity: str, span: Span) -> int:
         """Return how many values of a quantity all nodes of a kind have in the span."""
+
+    async def rows(self, kind: str, span: Span) -> list[Series]:
+        """Return all that was written of a kind, series by series; the caller keeps the span short."""
+
+    async def amounts(self, kind: str, span: Span, step_s: int) -> dict[int, int]:
+        """Return how many fields the rows of a kind have in each window that has any, by its start."""
+
+    async def before(self, kind: str, quantity: str, span: Span) -> dict[Tags, float]:
+        """Return the last value of each series in the span, of those that have any."""
+
+    async def prune(self, before_ms: int) -> None:
+        """Forget what is older, where the store does not do so by itself (a database has its retention)."""
+
+
+def series_tags(tags: Mapping[str, str]) -> Tags:
+    """Return those tags that tell series apart, without empty ones."""
+    return tuple((key, tags[key]) for key in SERIES_TAGS if tags.get(key))
 
 
 def latest_of(node: str, kind: str, time_ns: int, fields: Mapping[str, FieldValue]) -> Latest:

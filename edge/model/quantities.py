@@ -37,6 +37,7 @@ class Quantity:
     spike: how far a value may stand off the mean of its two neighbours. plausible: what is to be expected
     anywhere, within low and high. full_scale: where usual sensors are at the end of their scale: what they say
     there is "at least". at_most: the quantity of the same node that this one, a part of it, cannot exceed.
+    percentiles: whether roll-ups keep its percentiles beside its mean.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Quantity:
     plausible: tuple[float, float] | None = None
     full_scale: float | None = None
     at_most: str | None = None
+    percentiles: bool = False
 
 
 _COUNTER = (Form.COUNTER, Mean.LAST)
@@ -98,15 +100,16 @@ _ROWS: tuple[Quantity, ...] = (
     Quantity("dose_rate_nsv_h", "Gamma dose rate", "γ辐射剂量率", "nSv/h", 0, 0, 1e7, 1, 10000, 12 * _H, 60),
     # air and noise
     Quantity("pm2_5_ug_m3", "PM2.5", "PM2.5", "ug/m3", 2, 0, 1000, 0.1, 100, 6 * _H, 30,
-             full_scale=999.9, at_most="pm10_ug_m3"),
-    Quantity("pm10_ug_m3", "PM10", "PM10", "ug/m3", 2, 0, 2000, 0.1, 200, 6 * _H, 30, full_scale=1999.9),
+             full_scale=999.9, at_most="pm10_ug_m3", percentiles=True),
+    Quantity("pm10_ug_m3", "PM10", "PM10", "ug/m3", 2, 0, 2000, 0.1, 200, 6 * _H, 30, full_scale=1999.9,
+             percentiles=True),
     Quantity("no2_ug_m3", "NO₂", "二氧化氮", "ug/m3", 1, 0, 4000, 0.1, 50, 12 * _H, 300),
     Quantity("so2_ug_m3", "SO₂", "二氧化硫", "ug/m3", 1, 0, 6000, 0.1, 50, 12 * _H, 300),
     Quantity("o3_ug_m3", "O₃", "臭氧", "ug/m3", 1, 0, 2000, 0.1, 50, 12 * _H, 300),
     Quantity("co_mg_m3", "CO", "一氧化碳", "mg/m3", 3, 0, 100, 0.001, 5, 12 * _H, 300),
     Quantity("co2_ppm", "CO₂", "二氧化碳", "ppm", 0, 0, 40000, 1, 500, 12 * _H, 180),
     Quantity("noise_laeq_db", "Noise LAeq", "噪声 LAeq", "dB", 1, 0, 140, 0.1, 60, 2 * _H, 2,
-             Form.GAUGE, Mean.ENERGY, at_most="noise_lamax_db"),
+             Form.GAUGE, Mean.ENERGY, at_most="noise_lamax_db", percentiles=True),
     Quantity("noise_lamax_db", "Noise LAmax", "噪声 LAmax", "dB", 1, 0, 150, 0.1, 80, 2 * _H, 2,
              Form.GAUGE, Mean.LAST),
     # power and light

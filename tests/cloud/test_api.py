@@ -191,6 +191,7 @@ async def test_readings_come_as_json_and_csv_raw_and_in_windows(client: Any) -> 
     told = await client.get("/api/v1/readings", **asked)
     rows = [[start_ms, 0.0], [start_ms + 60_000, 1.0], [start_ms + 120_000, 2.0]]
     about = {"node": "water-1", "quantity": "level_m", "unit": "m", "step_s": None, "aggregate": None}
+    about["level"] = "raw"
     assert told == {**about, "readings": rows}
     same = {
         **asked,
@@ -360,3 +361,22 @@ async def test_no_path_leads_out_of_the_walls_files(client: Any, path: str) -> N
     url = URL(f"{client.cloud.url}/static/{path}", encoded=True)
     async with client.session.get(url) as reply:
         assert reply.status in (400, 404)
+
+
+async def test_a_level_can_be_asked_for_and_long_ranges_find_theirs(client: Any) -> None:
+    await client.register({"id": "water-1", "kind": "water_level"})
+    roller = client.cloud.services.roller
+    await roller.tick()
+    await client.write(f"water_level,node=water-1 level_m=1 {epoch_ms() - 5 * 3_600_000}")
+    roller._until_ms -= 24 * 3_600_000  # as if it had not looked today
+    await roller.tick()
+    asked = {"node": "water-1", "quantity": "level_m"}
+    told = await client.get("/api/v1/readings", **asked, level="hours")
+    assert (told["level"], told["step_s"], told["aggregate"]) == ("hours", 3_600, "mean")
+    assert [value for _, value in told["readings"]] == [1.0]
+    long = {**asked, "start": epoch_ms() - 30 * 86_400_000}
+    assert (await client.get("/api/v1/readings", **long, step_s=3_600))["level"] == "hours"
+    assert (await client.get("/api/v1/readings", **long, step_s=3_600, level="raw"))["level"] == "raw"
+    assert (await client.get("/api/v1/readings", **long, step_s=900))["level"] == "raw"
+    refused = await client.ask("GET", "/api/v1/readings", params={**asked, "level": "days", "step_s": "3600"})
+    assert (refused.status, "step_s" in refused.text) == (400, True)

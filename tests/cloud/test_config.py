@@ -14,6 +14,7 @@ from cloud.alerts.config import KEYS as ALERTS_KEYS
 from cloud.alerts.config import AlertsConfig
 from cloud.alerts.routes import SELECTS
 from cloud.config import _TYPES, CloudConfig, StoreConfig, load
+from cloud.levels import KeepConfig, Level, RollupConfig, SeriesConfig
 from cloud.provision.config import ProvisionConfig
 from edge.model.errors import ConfigError
 
@@ -40,13 +41,14 @@ def test_the_sample_shows_every_key() -> None:
         *_TYPES,
         *ALERTS_KEYS,
         *(field.name for field in fields(ProvisionConfig)),
+        *(field.name for each in (SeriesConfig, RollupConfig, KeepConfig) for field in fields(each)),
         *SELECTS,
         "channels",
         "level",
         "quiet",
         "quiet_below",
         "after_min",
-    } - {"alerts", "provision"}
+    } - {"alerts", "provision", "series", "rollup", "keep"}
 
 
 def test_every_commented_value_of_the_sample_is_valid(tmp_path: Path) -> None:
@@ -143,3 +145,25 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_the_sample_is_plain_toml() -> None:
     assert tomllib.loads(SAMPLE.read_text(encoding="utf-8"))
+
+
+def test_what_the_cloud_writes_and_keeps_is_read_and_checked(tmp_path: Path) -> None:
+    config = load(written(tmp_path, "[series]\nperiod_s = 30\n[keep]\nraw_days = 400"), WITH_TOKEN)
+    assert (config.series.period_s, config.keep.raw_days, config.keep.days_days) == (30.0, 400.0, 0.0)
+    for wrong in (
+        "[keep]\nraw_days = 3", "[keep]\ndays_days = -1", "[rollup]\nlook_back_days = 0",
+        "[rollup]\nspeed = 1", "[series]\nperiod_s = 0", "keep = 3",
+    ):  # fmt: skip
+        with pytest.raises(ConfigError):
+            load(written(tmp_path, wrong), WITH_TOKEN)
+
+
+def test_each_level_has_a_database_of_its_own() -> None:
+    config = CloudConfig(token="secret", store=StoreConfig.parse("http://127.0.0.1:8086/?db=city"))
+    assert config.at(Level.HOURS).store.database == "city_hours"
+    plain = CloudConfig(token="secret")
+    assert [plain.at(level).store_path.name for level in Level] == [
+        "store.db",
+        "store_hours.db",
+        "store_days.db",
+    ]

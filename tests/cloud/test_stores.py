@@ -273,3 +273,41 @@ async def test_a_large_batch_is_whole(store: Store) -> None:
     await store.write(points)
     assert await store.count("water_level", "level_m", DAY) == 8 * 1_440
     assert len(await store.latest()) == 8
+
+
+async def test_whole_rows_come_back_series_by_series(store: Store) -> None:
+    await store.write(
+        stage("water-1", 2, "level_m=2,rssi_dbm=-70") + stage("water-1", 1, "level_m=1,level_m_qc=3i")
+    )
+    await store.write(stage("water-2", 3, "level_m_rejected=9,level_m_qc=4i"))
+    found = {dict(series.tags)["node"]: series for series in await store.rows("water_level", DAY)}
+    assert found["water-1"].tags == (("district", "yangpu"), ("node", "water-1"), ("site", "a"))
+    assert list(found["water-1"].times_ms) == [at(1), at(2)]
+    columns = {name: list(values) for name, values in found["water-1"].fields.items() if any(values)}
+    assert columns == {"level_m": [1.0, 2.0], "level_m_qc": [3, None], "rssi_dbm": [None, -70.0]}
+    assert list(found["water-2"].fields["level_m_rejected"]) == [9.0]
+    assert await store.rows("water_level", Span(start_ms=at(4), end_ms=at(9))) == []
+    assert await store.rows("noise", DAY) == []
+
+
+async def test_it_is_known_how_much_there_is_in_each_window(store: Store) -> None:
+    await store.write(stage("water-1", 1, "level_m=1,rssi_dbm=-70") + stage("water-2", 59, "level_m=1"))
+    await store.write(stage("water-1", 125, "level_m=1,level_m_qc=3i"))
+    assert await store.amounts("water_level", DAY, 3_600) == {at(0): 3, at(120): 2}
+    assert await store.amounts("noise", DAY, 3_600) == {}
+
+
+async def test_the_last_value_before_a_time_is_found_for_each_series(store: Store) -> None:
+    await store.write(stage("water-1", 1, "level_m=1") + stage("water-1", 2, "level_m=2"))
+    await store.write(stage("water-1", 3, "rssi_dbm=-70") + stage("water-2", 9, "level_m=9"))
+    found = await store.before("water_level", "level_m", Span(start_ms=at(0), end_ms=at(9)))
+    assert {dict(tags)["node"]: value for tags, value in found.items()} == {"water-1": 2.0}
+    assert await store.before("noise", "noise_laeq_db", DAY) == {}
+
+
+async def test_pruning_takes_what_is_older_and_no_more(store: Store) -> None:
+    await store.write(stage("water-1", 1, "level_m=1") + stage("water-1", 2, "level_m=2"))
+    await store.prune(at(2))
+    left = await store.readings("water_level", "water-1", "level_m", DAY)
+    assert left[-1] == (at(2), 2.0)
+    assert (len(left) == 1) == (store.kind == "embedded")  # a database has its retention instead

@@ -6,6 +6,15 @@ import { COLOURS } from "./marks.js";
 import { now_ms } from "./state.js";
 
 const GRID = "#22323f";
+const POINTS = 480; // a chart shows no more than its pixels can
+
+/** Return the seconds a point of a chart stands for, undefined for every reading: whole hours and days are quickly read. */
+export function stepOf(span_s, period_s) {
+  const least_s = span_s / POINTS;
+  const unit_s = span_s > 62 * 86_400 ? 86_400 : span_s > 7 * 86_400 ? 3600 : 60;
+  const step_s = Math.ceil(least_s / unit_s) * unit_s;
+  return step_s > period_s ? step_s : undefined;
+}
 
 /** Return the usual distance of readings in ms: their median, at least the step asked for. */
 function usual(values, step_s) {

@@ -41,7 +41,7 @@ export default {
   back_to_now: "Back to now",
   until: "until {time}",
   live: "live",
-  range_1h: "1 h", range_24h: "24 h", range_7d: "7 days",
+  range_1h: "1 h", range_24h: "24 h", range_7d: "7 days", range_30d: "30 days", range_1y: "1 year",
   ledger_line: "ledger line", ledger: "Ledger by node", find_node: "Find a node by id or name",
   node: "node", gateway: "gateway", site: "site", close: "Close", state: "state", report: "report",
   quality_2: "not evaluated", quality_3: "suspect", quality_4: "failed", quality_9: "missing",

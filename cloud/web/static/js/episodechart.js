@@ -1,7 +1,7 @@
 // The quantity around an episode, with the episode's time as a ground and its thresholds as lines.
 import * as api from "./api.js";
 import { amount, levelWord, quantityOf } from "./alerttext.js";
-import { draw } from "./chart.js";
+import { draw, stepOf } from "./chart.js";
 import { rem } from "./dom.js";
 import { t } from "./i18n.js";
 import { LEVEL_COLOURS } from "./marks.js";
@@ -9,7 +9,6 @@ import { now_ms, store } from "./state.js";
 
 const LEAST_MS = 30 * 60_000; // before and after, at least
 const LONGEST_MS = 14 * 86_400_000;
-const POINTS = 480;
 const STAGES = { near_m: "blue", warning_m: "yellow", guaranteed_m: "orange", record_m: "red" }; // flood signals by regulation
 
 /** Return {start, end, before, after}: the episode with as much again around it. */
@@ -79,8 +78,7 @@ export async function drawEpisode(box, alert) {
   if (!quantity || !store.nodes.has(alert.node)) return null;
   const { start, end } = frame(alert);
   const period_s = store.kinds.get(alert.kind)?.period_s ?? 60;
-  const coarse_s = Math.ceil((end - start) / 1000 / POINTS / 60) * 60;
-  const step_s = coarse_s > period_s ? coarse_s : undefined;
+  const step_s = stepOf((end - start) / 1000, period_s);
   const query = { node: alert.node, start, end };
   const [values, rejected] = await Promise.all([
     api.readings({ ...query, quantity: quantity.name, step_s, aggregate: step_s && (quantity.form === "gauge" ? "mean" : "last") }),

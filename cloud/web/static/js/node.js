@@ -2,7 +2,7 @@
 import { isOver, lookUp, of } from "./alerts.js";
 import { lines } from "./alertline.js";
 import * as api from "./api.js";
-import { draw } from "./chart.js";
+import { draw, stepOf } from "./chart.js";
 import { el, refill, text } from "./dom.js";
 import { openDrawer } from "./drawer.js";
 import { age, moment, phrase, shown } from "./format.js";
@@ -11,9 +11,8 @@ import { badge } from "./marks.js";
 import { kindOf, now_ms, on, quantityOf, store } from "./state.js";
 import { look, moment_ms, view } from "./view.js";
 
-const RANGES = { "1h": 3600, "24h": 86_400, "7d": 604_800 };
+const RANGES = { "1h": 3600, "24h": 86_400, "7d": 604_800, "30d": 2_592_000, "1y": 31_536_000 };
 const FEW = 2; // alerts of the past, unless more are asked for
-const POINTS = 480; // a chart shows no more than its pixels can
 const REDRAW_MS = 60_000;
 const SETTLE_MS = 300;
 let open = null; // {id, run, charts: Map box -> uPlot, boxes: Map quantity -> box, values: Map quantity -> element}
@@ -84,15 +83,14 @@ async function drawCharts() {
   const end = Math.round(windowEnd());
   const start = end - span_s * 1000;
   const period_s = kindOf(node)?.period_s ?? 60;
-  const coarse_s = Math.ceil(span_s / POINTS / 60) * 60;
-  const step_s = coarse_s > period_s ? coarse_s : undefined;
+  const step_s = stepOf(span_s, period_s);
   for (const [name, box] of boxes) {
     const quantity = quantityOf(name);
     const query = { node: node.id, start, end };
     try {
       const [values, rejected] = await Promise.all([
         api.readings({ ...query, quantity: name, step_s, aggregate: step_s && (quantity.form === "gauge" ? "mean" : "last") }),
-        api.readings({ ...query, quantity: `${name}_rejected` })]);
+        span_s > RANGES["30d"] ? [] : api.readings({ ...query, quantity: `${name}_rejected` })]);
       if (open?.run !== run) return;
       show(box, { values, rejected, step_s: step_s ?? period_s, quantity, start, end, at_ms: moment_ms(), tall: box === [...boxes.values()][0] });
     } catch (error) {

@@ -41,7 +41,7 @@ export default {
   back_to_now: "回到现在",
   until: "截至 {time}",
   live: "实时",
-  range_1h: "1 小时", range_24h: "24 小时", range_7d: "7 天",
+  range_1h: "1 小时", range_24h: "24 小时", range_7d: "7 天", range_30d: "30 天", range_1y: "1 年",
   ledger_line: "台账", ledger: "台账（按节点）", find_node: "按编号或名称查找节点",
   node: "节点", gateway: "网关", site: "站点", close: "关闭", state: "状态", report: "上报",
   quality_2: "未评估", quality_3: "存疑", quality_4: "不合格", quality_9: "缺测",
