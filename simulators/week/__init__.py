@@ -1,0 +1,6 @@
+"""A week of sixty nodes with labelled faults, to try boards and rules on: the same seed gives the same week."""
+
+from simulators.week.plan import DISTRICTS, END_MS, FAULTS, PERIOD_MS, SEED, START_MS, Fault
+from simulators.week.week import Week, make_week
+
+__all__ = ["DISTRICTS", "END_MS", "FAULTS", "PERIOD_MS", "SEED", "START_MS", "Fault", "Week", "make_week"]
