@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import islice
 
 import servers
@@ -16,10 +17,13 @@ from dashboards.boards import Board
 from dashboards.signals import DAYS, HOURS, RAW, Ask, Signal
 from edge.model.kinds import KINDS
 from edge.protocol.series import NS_PER_MS, encode_point
-from simulators.week import Week
+from simulators.week import Week, make_week
 
 _BATCH = 10_000
 _VARIABLE = re.compile(r"\$\{(\w+):regex\}")
+the_week = cache(make_week)
+"""The week of the tests, made once a process."""
+
 _COUNTS = (Ask.HEARD, Ask.COUNTED, Ask.FLAGGED, Ask.EPISODE_COUNT)
 _SPECIAL = re.compile(r"[-/\\^$*+?.()|\[\]{}]")
 

@@ -96,13 +96,17 @@ def rain_mm(seed: int, lat: float, lon: float, t_s: float, period_s: float) -> f
 
 
 @lru_cache(maxsize=65_536)
+def _rate_on_grid(seed: int, lat: float, lon: float, step: int) -> float:
+    """The rain at a ten-minute step: every later step of some hours asks for it again."""
+    return rain_rate_mm_h(seed, lat, lon, step * 600.0)
+
+
+@lru_cache(maxsize=65_536)
 def _wetness_on_grid(seed: int, lat: float, lon: float, step: int, memory_s: float) -> float:
     """Millimetres still on their way at a ten-minute step: each fades with the time constant `memory_s`."""
-    t_s = step * 600.0
     total = 0.0
     for back in range(int(4 * memory_s / 600)):
-        then_s = t_s - back * 600.0
-        total += rain_rate_mm_h(seed, lat, lon, then_s) / 6 * math.exp(-back * 600 / memory_s)
+        total += _rate_on_grid(seed, lat, lon, step - back) / 6 * math.exp(-back * 600 / memory_s)
     return total
 
 

@@ -11,13 +11,13 @@ from statistics import median
 import pytest
 import servers
 from week_samples import Answer, Shown, Value
-from week_store import City, Question, as_grafana_sends, questions
+from week_store import City, Question, as_grafana_sends, questions, the_week
 
 from dashboards.boards import Board, boards
 from dashboards.signals import Ask, Signal, course
 from edge.model.kinds import KINDS
 from edge.model.quality import Flag
-from simulators.week import END_MS, FAULTS, SEED, START_MS, make_week
+from simulators.week import END_MS, FAULTS, SEED, START_MS
 from simulators.week.plan import RIVER, at, week_city
 from simulators.week.readings import Fate, sensed
 from simulators.week.status import ACCOUNT
@@ -36,7 +36,7 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     store = servers.InfluxDB(tmp_path_factory.mktemp("week"))
     try:
         store.start()
-        yield City(store, make_week())
+        yield City(store, the_week())
     finally:
         store.kill()
 
