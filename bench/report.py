@@ -205,12 +205,12 @@ def alerts(found: Found) -> str:
 def year(found: Found) -> str:
     """Return how long questions about a year take, on each store."""
     wanted = [
+        ("nodes", "nodes", ""),
         ("days of one node, 365 values", "node_days_ms", " ms"),
         ("hours of one node, 8,760 values", "node_hours_ms", " ms"),
         ("days of all nodes of the kind together, 365 values", "city_days_ms", " ms"),
         ("hours of all nodes together, 8,760 values", "city_hours_ms", " ms"),
         ("one day of every node, a value each", "every_node_ms", " ms"),
-        ("for comparison: the year of all nodes added up from each node's days", "added_up_ms", " ms"),
         ("points of days", "days_points", ""),
         ("writing them", "fill_days_s", " s"),
         ("writing 17,520 points of hours", "fill_hours_s", " s"),

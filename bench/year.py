@@ -35,7 +35,7 @@ START_MS = round(datetime(2025, 1, 1, tzinfo=ZONE).timestamp() * 1_000)
 DAYS, KIND, QUANTITY = 365, "water_level", "level_m"
 YEAR = Span(start_ms=START_MS, end_ms=START_MS + DAYS * DAY_MS)
 POINTS_A_WRITE = 5_000
-DAYS_AT_ONCE = 30  # day by day, as they are made, filling takes the embedded store a quarter of an hour
+DAYS_AT_ONCE = 30  # day by day, as they are made, filling takes longer
 SHARDS = {Level.HOURS: "52w", Level.DAYS: "520w"}
 
 
@@ -109,21 +109,12 @@ async def measure(make: dict[Level, Store], raw: Store, nodes: int, runs: int) -
             "node_hours_ms": await ask(reader, "node-00000", Level.HOURS),
             "city_days_ms": await ask(reader, None, Level.DAYS),
             "city_hours_ms": await ask(reader, None, Level.HOURS),
-            "added_up_ms": await added_up(make[Level.DAYS]),
             "every_node_ms": await every_node(make[Level.DAYS], nodes),
             **filled,
         })  # fmt: skip
     for store in make.values():
         await store.close()
     return found
-
-
-async def added_up(store: Store) -> float:
-    """Return how many milliseconds the year of all nodes would take without a series of their own for it."""
-    begun = time.monotonic()
-    found = await store.summary(KIND, f"{QUANTITY}_mean", YEAR, Step(step_s=86_400))
-    assert len(found) == DAYS, len(found)
-    return (time.monotonic() - begun) * 1_000
 
 
 async def every_node(store: Store, nodes: int) -> float:

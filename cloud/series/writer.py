@@ -74,9 +74,9 @@ class SeriesWriter:
 
     async def _statuses(self) -> None:
         now_ms = self._now_ms()
-        nodes = await self._registry.nodes()
         now = [
-            status_of(node, self._board.of(node.id), now_ms, trial=node.id in self._trials) for node in nodes
+            status_of(node, self._board.of(node.id), now_ms, trial=node.id in self._trials)
+            for node in self._desk.facts.nodes.values()  # the desk knows all that the registry has
         ]
         minute_ms = now_ms - now_ms % round(self._config.period_s * 1_000)
         whole = minute_ms > self._whole_ms
