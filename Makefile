@@ -34,6 +34,8 @@ check: setup ## Style, types, imports between the parts, generated files, docume
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo
 	@.venv/bin/cityneuron dashboards build --check
+	@.venv/bin/cityneuron dashboards check
+	@.venv/bin/cityneuron dashboards describe --check
 	@.venv/bin/pytest -q tests/test_docs.py
 
 format: setup ## Lay the sources out as ruff does

@@ -1,42 +1,41 @@
-"""Boards -> a running Grafana, over its HTTP API."""
+"""Boards and alerting -> a running Grafana: the steps of the plan, taken."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
+from dashboards import plan, plan_alerting
 from dashboards.boards import boards
-from dashboards.build import DashboardError
+from dashboards.check.files import Files
+from dashboards.grafana import Grafana
+from dashboards.plan import FOLDER_UID, Step
 
-FOLDER_UID = "city-neuron"
+FOLDER = "City Neuron"
 
 
-def push(url: str, token: str, folder: str) -> list[tuple[str, str]]:
-    """Create or replace every board; return their titles and paths. Raises DashboardError."""
-    if not token:
-        raise DashboardError("no Grafana token", remedy="set GRAFANA_TOKEN to a service account token")
-    try:
-        from grafana_client.api import GrafanaApi
-        from grafana_client.client import GrafanaException
-    except ImportError as error:
-        raise DashboardError(
-            f"{error.name} is not installed", remedy="pip install 'cityneuron[dashboards]', or make setup"
-        ) from None
-    api = GrafanaApi.from_url(url, credential=token, timeout=30)
-    pushed = []
-    try:
-        if all(found["uid"] != FOLDER_UID for found in api.folder.get_all_folders()):
-            api.folder.create_folder(title=folder, uid=FOLDER_UID)
-        for board in boards():
-            reply: dict[str, Any] = api.dashboard.update_dashboard(
-                {"dashboard": board.to_dict(), "folderUid": FOLDER_UID, "overwrite": True}
-            )
-            pushed.append((board.title, str(reply["url"])))
-    except GrafanaException as error:
-        raise DashboardError(
-            f"Grafana at {url} refused: {error}", remedy="is the token an Editor's, and not expired?"
-        ) from error
-    except OSError as error:
-        raise DashboardError(
-            f"Grafana at {url} does not answer: {error}", remedy="check the address, and that it runs"
-        ) from error
-    return pushed
+def steps(grafana: Grafana, folder: str, alerting: Files | None, *, force: bool) -> Iterator[Step]:
+    """Look at Grafana and say what pushing would do; each step is taken, or not, before the next one looks."""
+    yield plan.folder(grafana, FOLDER_UID, folder)
+    yield from plan.boards(grafana, [board.to_dict() for board in boards()], force=force)
+    if alerting is not None:
+        for uid, title in plan_alerting.folders(alerting, folder).items():
+            if uid != FOLDER_UID:
+                yield plan.folder(grafana, uid, title)
+        yield from plan_alerting.alerting(grafana, alerting, folder, force=force)
+
+
+def push(
+    grafana: Grafana, folder: str = FOLDER, alerting: Files | None = None, *, force: bool = False
+) -> Iterator[Step]:
+    """Take the steps one by one. What is the same is not written, what people changed is kept."""
+    for step in steps(grafana, folder, alerting, force=force):
+        if step.take is not None:
+            step.take()
+        yield step
+
+
+def diff(
+    grafana: Grafana, folder: str = FOLDER, alerting: Files | None = None, *, force: bool = False
+) -> list[Step]:
+    """Say what `push` would do, and write nothing."""
+    return list(steps(grafana, folder, alerting, force=force))

@@ -1,68 +1,31 @@
-"""`cityneuron dashboards`: build, check, and push to what answers as Grafana's HTTP API does."""
+"""`cityneuron dashboards`: each command against what answers as Grafana's HTTP API does."""
 
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
+from grafana_server import GrafanaServer, running
 from typer.testing import CliRunner
 
+from dashboards import describe, smoke
+from dashboards.boards import boards
 from dashboards.build import DashboardError
 from dashboards.cli import app
-from dashboards.push import push
-
-
-class GrafanaHandler(BaseHTTPRequestHandler):
-    """The three calls of Grafana's documented HTTP API that pushing makes."""
-
-    folders: list[dict[str, Any]]
-    dashboards: dict[str, dict[str, Any]]
-
-    def do_GET(self) -> None:
-        self.answer(200, self.folders)
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.headers["Authorization"] != "Bearer secret":
-            self.answer(401, {"message": "Invalid API key"})
-        elif self.path == "/api/folders":
-            self.folders.append(body)
-            self.answer(200, body)
-        elif self.path == "/api/dashboards/db":
-            uid = body["dashboard"]["uid"]
-            self.dashboards[uid] = body
-            self.answer(200, {"uid": uid, "status": "success", "url": f"/d/{uid}/city"})
-        else:
-            self.answer(404, {"message": "Not found"})
-
-    def answer(self, status: int, body: object) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+from dashboards.grafana import Grafana
 
 
 @pytest.fixture
-def grafana() -> Iterator[tuple[str, type[GrafanaHandler]]]:
-    handler = type("Handler", (GrafanaHandler,), {"folders": [], "dashboards": {}})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", handler
-        finally:
-            server.shutdown()
-            thread.join()
+def server() -> Iterator[GrafanaServer]:
+    with running() as server:
+        yield server
+
+
+def run(server: GrafanaServer, *words: str) -> tuple[int, str]:
+    told = CliRunner().invoke(app, [*words, "--url", server.url], env={"GRAFANA_TOKEN": "secret"})
+    return told.exit_code, told.output
 
 
 def test_building_writes_the_files_and_checking_then_finds_them_current(tmp_path: Path) -> None:
@@ -74,25 +37,93 @@ def test_building_writes_the_files_and_checking_then_finds_them_current(tmp_path
     assert runner.invoke(app, ["build", "--check", "--out", str(tmp_path)]).exit_code == 0
 
 
-def test_pushing_twice_makes_one_folder_and_replaces_the_boards(grafana: Any) -> None:
-    url, handler = grafana
-    for _ in range(2):
-        assert [path for _, path in push(url, "secret", "City Neuron")] == [
-            "/d/city-zh/city",
-            "/d/city-en/city",
-        ]
-    assert handler.folders == [{"title": "City Neuron", "uid": "city-neuron"}]
-    assert set(handler.dashboards) == {"city-zh", "city-en"}
-    assert all(body["overwrite"] and body["folderUid"] == "city-neuron" for body in handler.dashboards.values())
+def test_push_and_diff_say_what_became_of_each_board(server: GrafanaServer) -> None:
+    count = len(boards())
+    code, said = run(server, "diff")
+    assert (code, server.writes) == (0, [])
+    assert f"{count + 1} new" in said
+    assert f"{server.url}/d/city-en" in run(server, "push")[1]
+    server.people_save("city-en", refresh="5s")
+    code, said = run(server, "push")
+    assert code == 0
+    assert f"{count} same, 1 kept" in said
+    assert "changed in Grafana by li" in said
+    assert 'refresh: "5s" -> "1m"' in said
+    assert "1 changed" in run(server, "push", "--force")[1]
 
 
-def test_a_wrong_token_an_absent_token_and_an_absent_grafana_each_say_what_to_do(
-    grafana: Any, free_port: int
+def test_a_folder_of_alert_files_goes_along_when_it_is_named(server: GrafanaServer, tmp_path: Path) -> None:
+    (tmp_path / "t.yaml").write_text('{apiVersion: 1, templates: [{name: city, template: "x"}]}')
+    code, said = run(server, "push", "--alerting", str(tmp_path))
+    assert code == 0
+    assert "template city" in said
+    assert server.templates["city"]["template"] == "x"
+
+
+def test_the_smoke_test_pushes_asks_every_query_and_reads_the_rules(server: GrafanaServer) -> None:
+    server.rule_health = [{"name": "Gateway lost", "health": "ok"}, {"name": "Store late", "health": "nodata"}]
+    code, said = run(server, "smoke")
+    assert code == 0
+    assert len(server.boards) == len(boards())
+    assert "Gateway lost" in said
+    assert "1 empty, 0 failed" in said
+
+
+def test_the_smoke_test_fails_where_a_query_or_a_rule_fails_and_says_why(server: GrafanaServer) -> None:
+    server.rule_health = [{"name": "Gateway lost", "health": "error", "lastError": "no such database"}]
+    server.answers['"level_m"'] = {"error": "database not found: city"}
+    server.answers['"pm2_5_ug_m3"'] = {"frames": []}
+    code, said = run(server, "smoke", "--no-push", "--json")
+    assert code == 1
+    answers = json.loads(said)
+    assert server.boards == {}
+    assert {a["said"] for a in answers if a["health"] == "empty"} == {"no data"}
+    failed = {a["said"] for a in answers if a["health"] == "failed"}
+    assert "no such database" in failed
+    assert any("400" in text for text in failed)
+
+
+def test_the_smoke_test_asks_with_every_variable_set_and_leaves_grafanas_own_to_grafana(
+    server: GrafanaServer,
 ) -> None:
-    url, _ = grafana
-    with pytest.raises(DashboardError, match="Editor"):
-        push(url, "wrong", "City Neuron")
-    with pytest.raises(DashboardError, match="GRAFANA_TOKEN"):
-        push(url, "", "City Neuron")
-    with pytest.raises(DashboardError, match="does not answer"):
-        push(f"http://127.0.0.1:{free_port}", "secret", "City Neuron")
+    grafana = Grafana(server.url, "secret")
+    server.answers["SHOW TAG VALUES"] = {
+        "frames": [{"data": {"values": [["node", "node"], ["lamp-1", "lamp-2"]]}}]
+    }
+    target = {
+        "refId": "B",
+        "query": 'SELECT last("v") FROM "w" WHERE $timeFilter AND "node" =~ /^${node:regex}$/'
+        ' AND "d" =~ /^${all:regex}$/',
+    }
+    board = {
+        "title": "Node",
+        "templating": {
+            "list": [
+                {
+                    "type": "query",
+                    "name": "node",
+                    "query": 'SHOW TAG VALUES WITH KEY = "node" WHERE $timeFilter',
+                },
+                {"type": "query", "name": "all", "includeAll": True, "allValue": ".*", "query": "x"},
+            ]
+        },
+        "panels": [{"id": 1, "type": "stat", "title": "V", "targets": [target, {**target, "hide": True}]}],
+    }
+    (answer,) = smoke.ask(grafana, [board], since="now-7d")
+    assert (answer.health, answer.rows) == (smoke.Health.OK, 2)
+    asked = server.queries[-1]
+    assert asked["query"].endswith('$timeFilter AND "node" =~ /^lamp\\-1$/ AND "d" =~ /^.*$/')
+    assert asked["from"] == "now-7d"
+
+
+def test_the_page_of_the_boards_tells_of_them_as_they_are(tmp_path: Path) -> None:
+    describe.check()
+    assert CliRunner().invoke(app, ["describe", "--check"]).exit_code == 0
+    stale = tmp_path / "page.md"
+    with pytest.raises(DashboardError, match="does not tell"):
+        describe.check(stale)
+    assert describe.write(stale)
+    assert not describe.write(stale)
+    describe.check(stale)
+    for board in boards():
+        assert (f"## {board.title}\n" in stale.read_text()) == (board.language == "en")

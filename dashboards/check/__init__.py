@@ -1,0 +1,71 @@
+"""Check: boards and alert files, judged as Grafana and InfluxDB of every age would, without either of them.
+
+Grafana itself says little: it ignores a key that it does not know, draws nothing where a variable or a column
+is not there, and tells of a wrong alert file in its log. So each checker looks at one thing, and everything
+it finds has a place and a remedy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from dashboards.check import (
+    amtool,
+    boards,
+    keys,
+    layout,
+    links,
+    mutes,
+    queries,
+    roundtrip,
+    routes,
+    rules,
+    schemas,
+    sources,
+    templates,
+    variables,
+)
+from dashboards.check.fault import Fault, Faults
+from dashboards.check.files import Files, read, standard
+
+Checker = Callable[[Files], Faults]
+
+OF_BOARDS: dict[str, Checker] = {
+    "boards": boards.check,
+    "layout": layout.check,
+    "variables": variables.check,
+    "links": links.check,
+    "schemas": schemas.check,
+    "roundtrip": roundtrip.check,
+}
+OF_ALERTING: dict[str, Checker] = {
+    "keys": keys.check,
+    "rules": rules.check,
+    "routes": routes.check,
+    "mutes": mutes.check,
+    "templates": templates.check,
+    "amtool": amtool.check,
+}
+OF_BOTH: dict[str, Checker] = {"sources": sources.check, "queries": queries.check}
+"""What is looked at; a new checker costs a file, a line and its mutations in tests/dashboards/test_check.py."""
+
+
+def judge(files: Files) -> list[Fault]:
+    """Return every fault, by file and in the order of the checkers.
+
+    Grafana reads one folder of alert files; two folders are two choices, each judged by itself.
+    """
+    found = [*files.unreadable, *_by(OF_BOARDS, files)]
+    for choice in files.choices():
+        found += [*_by(OF_BOTH, choice), *_by(OF_ALERTING, choice)]
+    return sorted(dict.fromkeys(found), key=lambda fault: fault.file)
+
+
+def _by(checkers: dict[str, Checker], files: Files) -> list[Fault]:
+    return [fault for checker in checkers.values() for fault in checker(files)]
+
+
+def check(paths: Iterable[Path] = ()) -> list[Fault]:
+    """Read and judge files and folders; without any, what is generated. Raises DashboardError."""
+    return judge(read(paths or standard()))
