@@ -20,7 +20,8 @@ the ⓘ of a panel, in Chinese on the Chinese boards. How to bring them into a G
 
 def page() -> str:
     """Return the page."""
-    return "\n".join([_HEAD, *(_board(board) for board in boards() if board.language is Language.EN)])
+    told: dict[str, str] = {}
+    return "\n".join([_HEAD, *(_board(board, told) for board in boards() if board.language is Language.EN)])
 
 
 def write(path: Path = PAGE) -> bool:
@@ -40,7 +41,8 @@ def check(path: Path = PAGE) -> None:
         )
 
 
-def _board(board: Board) -> str:
+def _board(board: Board, told: dict[str, str]) -> str:
+    """Describe a board; what was told already, on which board, is not told again."""
     content = board.to_dict()
     lines = [f"## {board.title}", "", board.description, ""]
     for item in as_dicts(content["panels"]):
@@ -48,7 +50,10 @@ def _board(board: Board) -> str:
             lines += ["", f"### {item['title']}", ""]
         for panel in [item] if item["type"] != "row" else as_dicts(item.get("panels")):
             title = str(panel.get("title") or "").replace("*", "\\*")
-            lines.append(f"- **{title}** ({panel['type']}): {str(panel.get('description') or '').strip()}")
+            words = str(panel.get("description") or "").strip()
+            if (before := told.setdefault(words, board.title)) != board.title:
+                words = f"as on {before}"
+            lines.append(f"- **{title}** ({panel['type']}): {words}")
     text = "\n".join(lines) + "\n"
     while "\n\n\n" in text:
         text = text.replace("\n\n\n", "\n\n")

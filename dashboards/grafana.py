@@ -68,5 +68,8 @@ class Grafana:
 
 
 def _message(error: Any) -> str:
-    said = error.response.get("message") if isinstance(error.response, dict) else None
-    return str(said or error.message)
+    """Grafana's own words, or those of the store behind it (/api/ds/query)."""
+    said = error.response if isinstance(error.response, dict) else {}
+    results = said.get("results")
+    of_store = [str(found["error"]) for found in results.values() if found.get("error")] if results else []
+    return "; ".join(of_store) or str(said.get("message") or error.message)

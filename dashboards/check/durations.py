@@ -1,9 +1,10 @@
-"""Durations as Prometheus writes them (1h30m), which Grafana's alert files take."""
+"""Durations as Prometheus writes them (1h30m), which Grafana's alert files take, and time zones."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _UNITS_MS = {
     "y": 31_536_000_000,
@@ -25,3 +26,11 @@ def milliseconds(text: Any) -> int | None:
     if match is None:
         return None
     return sum(int(count) * ms for count, ms in zip(match.groups(), _UNITS_MS.values(), strict=True) if count)
+
+
+def is_zone(name: str) -> bool:
+    """Return whether it names a time zone; case matters, as it does to a server."""
+    try:
+        return ZoneInfo(name).key == name
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from zoneinfo import available_timezones
+
+from dashboards.check.durations import is_zone
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+|--[^\n]*|/\*.*?\*/)
@@ -155,7 +156,7 @@ def _calls(cut: list[Token]) -> Iterator[str]:
         elif called == "fill" and argument.lower() not in _FILLS and cut[index + 2].kind != "number":
             if argument != "-":
                 yield f"says fill({argument}): none, null, previous, linear or a number are portable"
-        elif called == "tz" and argument.strip("'") not in available_timezones():
+        elif called == "tz" and not is_zone(argument.strip("'")):
             yield f"says tz({argument}), which is no time zone"
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
-from zoneinfo import available_timezones
 
+from dashboards.check.durations import is_zone
 from dashboards.check.fault import Fault, Faults
 from dashboards.check.files import Files, Json
 from dashboards.check.walk import as_dicts
@@ -52,7 +52,7 @@ def _interval(interval: Json) -> Iterator[tuple[str, str]]:
         for entry in interval.get(key) or ():
             yield from _range(key, str(entry), low, high, words)
     zone = interval.get("location")
-    if zone is not None and zone not in available_timezones():
+    if zone is not None and not is_zone(str(zone)):
         yield f"is in {zone!r}, which is no time zone", "write a zone such as Asia/Shanghai"
 
 

@@ -17,8 +17,14 @@ from dashboards.plan import FOLDER_UID, Step, Verdict
 from dashboards.push import FOLDER, diff, push
 
 Json = dict[str, Any]
-UIDS = [board.uid for board in boards()]
+CITY = [board for board in boards() if board.name == "city"]
+UIDS = [board.uid for board in CITY]
 ONE = UIDS[0]
+
+
+@pytest.fixture(autouse=True)
+def one_board_in_two_languages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboards.push.boards", lambda: CITY)
 
 
 @pytest.fixture
