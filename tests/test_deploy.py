@@ -168,7 +168,7 @@ def test_the_gateway_and_the_cloud_take_the_configurations(where: str, tmp_path:
         text = text.replace(name, str(secret))
     copy.write_text(text, encoding="utf-8")
     cloud = cloud_config.load(copy, {})
-    assert (cloud.store.kind, cloud.store.database, cloud.store.username) == ("influxql", "city", "reader")
+    assert (cloud.store.kind, cloud.store.database, cloud.store.username) == ("influxql", "city", "cloud")
     assert (cloud.token, cloud.store.secret) == ("word", "word")
     assert gateway.store.database == cloud.store.database
 

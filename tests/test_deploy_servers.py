@@ -263,10 +263,13 @@ def test_the_deployed_store_refuses_whoever_has_no_password(tmp_path: Path) -> N
 
 
 @pytest.mark.real
-def test_the_gateways_user_may_write_and_the_readers_may_read_and_neither_more(tmp_path: Path) -> None:
+def test_the_gateways_user_may_write_the_clouds_both_and_the_readers_may_read(tmp_path: Path) -> None:
     readme = (DEPLOY / "README.md").read_text(encoding="utf-8")
-    statements = re.findall(r"-execute \"(CREATE USER (?:gateway|reader) .*)\"", readme)
-    assert len(statements) == 2
+    statements = re.findall(
+        r"-execute \"((?:CREATE USER (?:gateway|cloud|reader) |CREATE DATABASE city_|GRANT ).*)\"", readme
+    )
+    assert len(statements) == 7
+    point = "water_level,node=a level_m=1.5 1700000000000000000"
     store = servers.InfluxDB(tmp_path / "influxdb", password="secret-store")
     try:
         store.start()
@@ -274,12 +277,16 @@ def test_the_gateways_user_may_write_and_the_readers_may_read_and_neither_more(t
             store.query("", re.sub(r"\$\([^)]*\)", "secret-user", statement))
         store.password = "secret-user"
         store.username = "gateway"
-        store.write("water_level,node=a level_m=1.5 1700000000000000000")
+        store.write(point)
         with pytest.raises(servers.ServerError, match="not authorized"):
             store.rows("SELECT * FROM water_level")
+        store.username = "cloud"
+        for database in ("city", "city_hours", "city_days"):
+            store.write(point, db=database)
+            assert store.rows("SELECT * FROM water_level", db=database)[0]["level_m"] == 1.5
         store.username = "reader"
         assert store.rows("SELECT * FROM water_level")[0]["level_m"] == 1.5
         with pytest.raises(servers.ServerError, match="403"):
-            store.write("water_level,node=a level_m=1.5 1700000000000000000")
+            store.write(point)
     finally:
         store.kill()
