@@ -88,6 +88,7 @@ class Intake:
             self._started(pack, first, now_ms)
         at, stop = first - seq0, end - seq0
         before: _Entry | None = None
+        passed = -1  # the last row that went the hot way
         synced = pack.clock is Clock.SYNCED
         while at < stop:
             if synced:
@@ -101,7 +102,7 @@ class Intake:
                         break
                 at = self._late(rows, at, stop, head, t0_ms, now_ms, checks, lines, seen)
                 if at > begin:
-                    before = None
+                    before, passed = None, at - 1
                     continue
             found = self._look_closer(pack, seq0 + at, rows[at], now_ms)
             at += 1
@@ -110,7 +111,7 @@ class Intake:
                 continue
             entry, revised = found
             if revised:
-                before = before or self._entry_of(pack, at - 2)
+                before = before or self._entry_of(pack, passed)
                 self._revise(before if lines else None, entry, revised, lines, seen)
             lines.append(self._line(entry))
             if seen is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from dashboards.check.durations import is_zone
+from edge.model.errors import CityError
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+|--[^\n]*|/\*.*?\*/)
@@ -39,7 +40,7 @@ _AFTER_GROUPS = frozenset({"FILL", "ORDER", "LIMIT", "OFFSET", "TZ", "SLIMIT", "
 _BEFORE_BRACKETS = frozenset({"FROM", "WHERE", "AND", "OR", "IN", "BY", "SELECT", "AS"})
 
 
-class Unreadable(ValueError):
+class Unreadable(CityError):
     """The text is no InfluxQL."""
 
 

@@ -71,6 +71,12 @@ def test_so_they_do_where_quantities_are_checked_against_one_another(rows: list[
     same(DUST, rows, Clock.SYNCED, cut)
 
 
+def test_what_a_reading_says_of_the_one_before_stands_there_though_nonsense_lay_between() -> None:
+    rows = [[0, 3000, 360], [0, 3000, 360], [30_000, 3000, 360], [], [60_000, 3000, 3000]]
+    same(COLUMNS, rows, Clock.SYNCED, 0)
+    same(COLUMNS, rows, Clock.SYNCED, 4)
+
+
 def same(columns: tuple[Column, ...], rows: list[list[Any]], clock: Clock, cut: int) -> None:
     """Take rows in two packs, quickly and carefully: lines, flags and state must be equal."""
     found = []
