@@ -9,6 +9,7 @@ each (`[nodes] file` and `[mqtt] subscribe = "registered"`).
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 from bench.fleet import Fleet
 from bench.load import Load, Order
@@ -29,7 +30,7 @@ def measure(size: Size, rows: int, gateways: int) -> Run:
         load = rig.load(Load(Order(port=rig.broker.port, births=course.fleet, courses=(warm, course))))
         load.births()
         for gateway in started:
-            wait_for(lambda it=gateway: it.knows(each), "every birth is in a ledger", 0.25)  # type: ignore[misc]
+            wait_for(partial(gateway.knows, each), "every birth is in a ledger", 0.25)
         load.go()
         load.done()
         rig.until_stored(warm.readings)

@@ -11,8 +11,8 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from zoneinfo import ZoneInfo
 
-from cloud.errors import CloudError
 from cloud.levels import DAY_MS, HOUR_MS, KeepConfig, Level, RollupConfig, window_end, window_start
+from cloud.patience import keep_at
 from cloud.rollup.fold import Fold, counters
 from cloud.rollup.records import Due, Records
 from cloud.stores.protocol import NS_PER_MS, Span, Store
@@ -48,7 +48,6 @@ class Roller:
         self._until_ms: int | None = None
         self._late: dict[Due, int] = {}
         """Hours that got data after they were rolled up, each with a number that grows when it gets more."""
-        self._trouble = ""
 
     async def open(self) -> None:
         """Go on where the last run ended; the stores are open already."""
@@ -66,15 +65,7 @@ class Roller:
 
     async def run(self) -> None:
         """Look every now and then whether an hour has ended; a store that is away is waited for."""
-        while True:
-            try:
-                await self.tick()
-                self._trouble = ""
-            except CloudError as error:
-                if str(error) != self._trouble:
-                    _log.warning("the roll-ups wait: %s", error)
-                self._trouble = str(error)
-            await asyncio.sleep(LOOK_EVERY_S)
+        await keep_at(self.tick, LOOK_EVERY_S, _log, "the roll-ups wait")
 
     async def note(self, points: Iterable[Point]) -> None:
         """Take notice of points that were just written here; return once what is late among them is on disk."""

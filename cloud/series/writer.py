@@ -6,7 +6,6 @@ episodes are read from the alerts' audit, whose steps are numbered, so none is l
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
 
@@ -16,8 +15,9 @@ from sqlalchemy.orm import Session
 from cloud.alerts.desk import Desk
 from cloud.alerts.view import unit
 from cloud.board import Board
-from cloud.errors import CloudError, StoreRejected
+from cloud.errors import StoreRejected
 from cloud.levels import SeriesConfig
+from cloud.patience import keep_at
 from cloud.registry import Registry
 from cloud.registry.alert_tables import AlertStepRow
 from cloud.registry.level_tables import PositionRow
@@ -52,19 +52,10 @@ class SeriesWriter:
         self._trials, self._config, self._now_ms = trials, config, now_ms
         self._told: dict[str, Status] = {}
         self._whole_ms = 0
-        self._trouble = ""
 
     async def run(self) -> None:
         """Look every other second what is new."""
-        while True:
-            try:
-                await self.tick()
-                self._trouble = ""
-            except CloudError as error:
-                if str(error) != self._trouble:
-                    _log.warning("states and episodes are not written: %s", error)
-                self._trouble = str(error)
-            await asyncio.sleep(LOOK_EVERY_S)
+        await keep_at(self.tick, LOOK_EVERY_S, _log, "states and episodes are not written")
 
     async def tick(self) -> None:
         """Write the statuses that are due or changed, then the episodes that changed."""

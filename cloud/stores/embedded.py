@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, TypeVar
 from zoneinfo import ZoneInfo
@@ -123,7 +124,7 @@ class EmbeddedStore:
     async def prune(self, before_ms: int) -> None:
         """Forget what is older, a measurement at a time: writes go between."""
         for (measurement,) in await self._read(lambda db: db.execute("SELECT id FROM measurement").fetchall()):
-            await self._in(self._writer, lambda number=measurement: self._prune(number, before_ms))  # type: ignore[misc]
+            await self._in(self._writer, partial(self._prune, measurement, before_ms))
 
     # In a thread of their own
 
