@@ -139,6 +139,8 @@ def micropython(tmp_path_factory: pytest.TempPathFactory) -> MicroPython:
         pytest.fail(fetch.stderr, pytrace=False)
     compiled = tmp_path_factory.mktemp("firmware") / "a"
     compile_firmware(compiled)
+    runner = SCRIPTS / "run_node.py"  # compiled too: its source would count for the heap
+    (compiled / "run_node.mpy").write_bytes(compile_module(runner.name, runner.read_bytes()))
     return MicroPython(fetch.stdout.strip(), compiled)
 
 
@@ -231,7 +233,12 @@ async def start_node(
     nodes: list[tuple[Node, asyncio.Task[None]]] = []
 
     async def start(
-        name: str, *arguments: str, serial: str = "e661640843325d2b", home: str = "", **changes: Any
+        name: str,
+        *arguments: str,
+        serial: str = "e661640843325d2b",
+        home: str = "",
+        heap_kw: int = HEAP_KW,
+        **changes: Any,
     ) -> Node:
         flash = tmp_path / (home or name)
         flash.mkdir(exist_ok=True)
@@ -251,7 +258,7 @@ async def start_node(
         }
         (flash / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
         process = await asyncio.create_subprocess_exec(
-            *micropython.command("run_node.py", *arguments),
+            *(micropython.executable, "-X", f"heapsize={heap_kw}wK", "-m", "run_node", *arguments),
             env=micropython.environment(
                 CITYNEURON_HOME=str(flash), CITYNEURON_SERIAL=serial, MICROPYPATH="a/lib:a:.frozen"
             ),

@@ -19,7 +19,7 @@ _BUILD_TIME_MS = const(1_763_683_200_000)  # no reading is older than the firmwa
 
 def build(board, log):
     """Return the Node of a board. Counts the start. Raises SettingsError."""
-    settings = borrow("settings")
+    settings = borrow("settings", "changes")
     chosen = settings.load(board.path("settings.json"), board.path("data/changed.json"))
     _make_folder(board.path("data"))
     board.configure(chosen)

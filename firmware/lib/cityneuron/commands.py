@@ -8,6 +8,7 @@ Here is what must be known between two commands; what is done with one is in ord
 """
 
 import asyncio
+import gc
 
 from micropython import const
 
@@ -49,20 +50,22 @@ class Commands:
 
     def take(self, payload):
         """Return the reply to publish; None when it comes later by next_reply(), or this is no command."""
-        todo = _order().begin(self, payload)
+        todo = borrow("order", "replies").begin(self, payload)
+        gc.collect()  # at this depth: further in, what one step left on the stack counts as used by the next
         if not isinstance(todo, tuple):
             return todo
         place, arguments, begun = todo
         try:
             result = self.actions[self.begun[place]](arguments)
         except Exception as error:  # a fault of the action must not silence the command
-            return _order().failed(self, place, error)
+            return borrow("replies").failed(self, place, error)
         if result is LATER:
             return begun
+        gc.collect()
         if is_coroutine(result):
             self.tasks[place] = asyncio.create_task(self._await(place, result))
             return None
-        return _order().close(self, place, DONE, result)
+        return borrow("replies").close(self, place, DONE, result)
 
     def next_reply(self):
         """Return a reply that has become due since the command was taken, or None."""
@@ -76,9 +79,9 @@ class Commands:
         try:
             detail = await coroutine
         except Exception as error:
-            _order().finish_failed(self, place, error)
+            borrow("replies").finish_failed(self, place, error)
         else:
-            _order().finish(self, place, DONE, detail)
+            borrow("replies").finish(self, place, DONE, detail)
 
     def path(self, place):
         """Return the file of a place."""
@@ -87,8 +90,4 @@ class Commands:
     def finish(self, name, status, detail=None):
         """Give the last word on commands of this name whose action returned LATER."""
         for place in [place for place in self.begun if self.begun[place] == name]:
-            _order().finish(self, place, status, detail)
-
-
-def _order():
-    return borrow("order", "replies")
+            borrow("replies").finish(self, place, status, detail)

@@ -14,7 +14,7 @@ from micropython import const
 from cityneuron import pack
 from cityneuron.clock import UNKNOWN
 from cityneuron.errors import ClockError, LinkDown, NodeError, PackError
-from cityneuron.link import Backoff, Link, client_id
+from cityneuron.link import Backoff, Link
 from cityneuron.seldom import borrow
 
 _SYNC_EVERY_MS = const(21_600_000)
@@ -121,23 +121,9 @@ class Conversation:
 
     async def _connect(self):
         """One connection, from the log-in to its end. Raises LinkDown."""
-        settings = self._settings
-        pack.write_death(self._writer, self._outbox.boot)
-        link = Link(
-            settings.broker_host,
-            settings.broker_port,
-            client_id(settings.node, self._board.serial()),
-            self._on_message,
-            user=settings.broker_user,
-            password=settings.broker_password,
-            will=(self._topic("death"), bytes(self._writer.payload())),
-            keep_alive_s=settings.keep_alive_s,
-            tls=self._tls() if settings.broker_tls else None,
-        )
-        tasks = []
+        link = Link(await self._enter(), self._on_message, self._settings.keep_alive_s)
+        tasks = [asyncio.create_task(self._serve(link)), asyncio.create_task(link.keep_alive())]
         try:
-            await link.open()
-            tasks = [asyncio.create_task(self._serve(link)), asyncio.create_task(link.keep_alive())]
             await link.subscribe(self._topic("ack"))
             await link.subscribe(self._topic("cmd"))
             self.stage = "birth"
@@ -152,6 +138,20 @@ class Conversation:
             for task in tasks:
                 task.cancel()
             await link.close()
+
+    def _enter(self):
+        """Begin to log in; to be awaited."""
+        settings, login = self._settings, borrow("login")
+        pack.write_death(self._writer, self._outbox.boot)
+        connect = login.connect(
+            login.client_id(settings.node, self._board.serial()),
+            settings.keep_alive_s,
+            (self._topic("death"), self._writer.payload()),
+            settings.broker_user,
+            settings.broker_password,
+        )
+        tls = self._tls() if settings.broker_tls else None
+        return login.enter(settings.broker_host, settings.broker_port, connect, tls)
 
     def _tls(self):
         try:

@@ -10,7 +10,6 @@ from micropython import const
 from cityneuron.commands import LATER
 from cityneuron.seldom import borrow
 
-_BLINK_MS = const(250)
 _IDENTIFY_S = const(30)
 _SHORTER = (
     lambda status: [error.pop("ms", None) for error in status.get("errors", ())],
@@ -36,7 +35,7 @@ def identify(operations, arguments):
     tasks = operations.tasks
     if "identify" in tasks:
         tasks["identify"].cancel()
-    blinking = _blink(operations.board.led, arguments.get("seconds") or _IDENTIFY_S)
+    blinking = operations.blink(arguments.get("seconds") or _IDENTIFY_S)
     tasks["identify"] = asyncio.create_task(blinking)
     operations.log("here I am")
 
@@ -49,17 +48,6 @@ def reboot(operations, _):
 def reset(operations, arguments):
     """Forget settings and identity."""
     return borrow("turns").reset(operations, arguments)
-
-
-async def _blink(led, seconds):
-    try:
-        for _ in range(seconds * 1000 // (2 * _BLINK_MS)):
-            led(True)
-            await asyncio.sleep_ms(_BLINK_MS)
-            led(False)
-            await asyncio.sleep_ms(_BLINK_MS)
-    finally:
-        led(False)
 
 
 def shortened(status, fits):

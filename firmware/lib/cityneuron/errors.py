@@ -10,6 +10,10 @@ class NodeError(Exception):
         self.remedy = remedy
 
 
+class Restart(Exception):
+    """The board is to start anew, perhaps from the other slot."""
+
+
 class SettingsError(NodeError):
     """The settings on flash are missing or cannot be used."""
 

@@ -9,9 +9,11 @@ from binascii import crc32
 
 from micropython import const
 
+import cityneuron
 from cityneuron.clock import Clock
 from cityneuron.files import make_folders, read_object, remove, replace
 from cityneuron.health import Errors
+from cityneuron.seldom import borrow
 
 _MOST = const(3)
 _PROVED_MS = const(60_000)
@@ -49,9 +51,9 @@ class FailedStarts:
             remove(self._path)
 
 
-def failed_starts(board, slots, log):
+def failed_starts(board, log):
     """Return the FailedStarts of a board; the start before counts if it ended without a word."""
-    failed = _of(board.path, slots)
+    failed = _of(board.path)
     if _starts(board.path) > 1:
         log(_WORDLESS)
         try:
@@ -63,17 +65,18 @@ def failed_starts(board, slots, log):
     return failed
 
 
-def note(board, slots, began, reason, remedy, log):
+def note(board, began, reason, remedy, log):
     """Note a failure; a flash that cannot even take that must not keep the node from starting again."""
     try:
         _tell(board, reason, remedy, log)
         if board.ticks_diff(board.ticks_ms(), began) < _PROVED_MS:
-            _of(board.path, slots).add(reason)
+            _of(board.path).add(reason)
     except OSError as error:
         log("the flash takes no note of it: %s" % error)
 
 
-def _of(path, slots):
+def _of(path):
+    slots = borrow("slots").Slots(path, cityneuron.FIRMWARE)
     try:
         with open(path("settings.json"), "rb") as file:
             settings = crc32(file.read())

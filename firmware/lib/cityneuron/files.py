@@ -4,10 +4,11 @@ import json
 import os
 
 
-def replace(path, data):
+def replace(path, *parts):
     """Write a whole file, text or bytes."""
-    with open(path + ".new", "wb" if isinstance(data, (bytes, bytearray, memoryview)) else "w") as file:
-        file.write(data)
+    with open(path + ".new", "w" if isinstance(parts[0], str) else "wb") as file:
+        for part in parts:
+            file.write(part)
     os.rename(path + ".new", path)
 
 

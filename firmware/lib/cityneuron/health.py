@@ -1,23 +1,21 @@
-"""What went wrong with a node: its last errors, on flash."""
+"""What went wrong with a node: its last errors, on flash. How they stand there, faults.py knows."""
 
-import json
 from binascii import crc32
 
 from micropython import const
 
-from cityneuron.files import make_folders
+from cityneuron.seldom import borrow
 
 _KEPT = const(20)
-_RECORD_BYTES = const(256)
 _MOST_TEXT = const(80)
 _TOLD = const(5)  # errors in a status
 
 
 class Errors:
-    """The last 20 errors that differ, in a ring file of 256-byte records.
+    """The last 20 errors that differ.
 
-    An error that is in the ring already (numbers aside) is not written again: one that comes every minute
-    for years costs no flash.
+    An error that is kept already (numbers aside) is not written again: one that comes every minute for years
+    costs no flash.
     """
 
     def __init__(self, path, now_ms, log=print):
@@ -26,8 +24,7 @@ class Errors:
         self._log = log
         self._marks = [0] * _KEPT
         self._count = 0
-        make_folders(path)
-        for number, row in self._rows():
+        for number, row in borrow("faults").rows(path, _KEPT):
             self._marks[number % _KEPT] = _mark(row["stage"], row["text"])
             self._count = max(self._count, number + 1)
 
@@ -40,50 +37,14 @@ class Errors:
         number, self._count = self._count, self._count + 1
         self._marks[number % _KEPT] = mark
         row = {"n": number, "ms": self._now_ms(), "stage": stage, "text": text, "remedy": remedy[:_MOST_TEXT]}
-        raw = json.dumps(row).encode()
-        while len(raw) >= _RECORD_BYTES:  # many bytes a character
-            longest = "text" if len(row["text"]) > len(row["remedy"]) else "remedy"
-            row[longest] = row[longest][: len(row[longest]) // 2]
-            raw = json.dumps(row).encode()
         try:
-            self._write(number % _KEPT, raw)
+            borrow("faults").write(self._path, number % _KEPT, row)
         except OSError as error:
             self._log("an error could not be kept: %s" % error)
 
     def last(self, most=_TOLD):
         """Return the last ones, the newest first, as {"stage", "text", "remedy", "ms"}."""
-        rows = sorted(self._rows(), key=lambda row: -row[0])[:most]
-        return [{key: row[key] for key in ("stage", "text", "remedy", "ms")} for _, row in rows]
-
-    def _write(self, place, raw):
-        try:
-            file = open(self._path, "r+b")
-        except OSError:
-            file = open(self._path, "wb")
-        with file:
-            end = file.seek(0, 2)
-            while end < place * _RECORD_BYTES:  # the file was lost meanwhile
-                end += file.write(b" " * (_RECORD_BYTES - 1) + b"\n")
-            file.seek(place * _RECORD_BYTES)
-            file.write(raw + b" " * (_RECORD_BYTES - 1 - len(raw)) + b"\n")
-
-    def _rows(self):
-        """Return (number, row) of all records that make sense."""
-        found = []
-        try:
-            with open(self._path, "rb") as file:
-                while True:
-                    raw = file.read(_RECORD_BYTES)
-                    if not raw:
-                        break
-                    try:
-                        row = json.loads(raw)
-                        found.append((row["n"], row))
-                    except (ValueError, KeyError, TypeError):
-                        pass  # an empty or torn record
-        except OSError:
-            pass  # none yet
-        return found
+        return borrow("faults").last(self._path, self._count, min(most, _KEPT), _KEPT)
 
 
 def _mark(stage, text):

@@ -5,28 +5,17 @@ A packet that is too long or not allowed ends the connection; what was not ackno
 """
 
 import asyncio
-from binascii import hexlify
-from hashlib import sha256
 
 from micropython import const
 
 from cityneuron.errors import LinkDown
-from cityneuron.seldom import borrow
 
-_CONNACK = const(0x20)
 _PUBLISH = const(0x30)
 _PUBACK = const(0x40)
 _SUBACK = const(0x90)
 _PINGRESP = const(0xD0)
 _PINGREQ = const(b"\xc0\x00")
 _DISCONNECT = const(b"\xe0\x00")
-
-
-def client_id(node, serial):
-    """Return the MQTT client id of a device: two of one node id do not throw each other off the broker."""
-    if not serial:
-        return node
-    return "%s.%s" % (node, hexlify(sha256(serial.encode()).digest()[:4]).decode())
 
 
 class Backoff:
@@ -49,28 +38,12 @@ class Backoff:
 
 
 class Link:
-    """One connection. open(), then serve() and keep_alive() as tasks beside the caller's publish()."""
+    """One connection, from the log-in (login.py) on: serve() and keep_alive() as tasks beside publish()."""
 
-    def __init__(
-        self,
-        host,
-        port,
-        client_id,
-        on_message,
-        user=None,
-        password=None,
-        will=None,
-        keep_alive_s=60,
-        tls=None,
-        timeout_ms=15_000,
-        largest_bytes=1024,
-    ):
-        self._address = (host, port)
-        self._client_id = client_id
+    def __init__(self, stream, on_message, keep_alive_s=60, timeout_ms=15_000, largest_bytes=1024):
+        self._stream = stream
         self._on_message = on_message
-        self._user, self._password, self._will = user, password, will
         self._keep_alive_s = keep_alive_s
-        self._tls = tls
         self._timeout_ms = timeout_ms
         self._in = memoryview(bytearray(largest_bytes))
         self._head = bytearray(5)
@@ -79,51 +52,7 @@ class Link:
         self._waiting_for = None
         self._packet_id = 0
         self._heard = self._said = False
-        self._stream = None
         self.error = None
-
-    async def open(self):
-        """Connect and log in, or raise LinkDown."""
-        try:
-            await asyncio.wait_for_ms(self._open(), self._timeout_ms)
-        except asyncio.TimeoutError:
-            raise LinkDown("no answer from %s:%d" % self._address, "check address, port and firewall")
-        except OSError as error:
-            raise LinkDown(
-                "cannot reach %s:%d: %s" % (self._address + (error,)), "check network, address and port"
-            )
-        except ValueError as error:  # what the TLS library raises, with its reason over several lines
-            reason = " ".join(str(error).split())
-            raise LinkDown("no TLS: " + reason, "check the certificates, and the clock they are judged by")
-        except EOFError:
-            raise LinkDown("%s:%d hung up" % self._address, "look at the broker's log")
-
-    async def _open(self):
-        host, port = self._address
-        if self._tls is None:
-            self._stream, _ = await asyncio.open_connection(host, port)
-        else:
-            self._stream, _ = await asyncio.open_connection(host, port, ssl=self._tls, server_hostname=host)
-        await self._send(0x10, self._connect_body())
-        kind, length = await self._receive()
-        if kind != _CONNACK or length != 2:
-            raise LinkDown("no MQTT broker answers", "check the port")
-        if self._in[1]:
-            raise LinkDown(*borrow("refusals").of(self._in[1]))
-
-    def _connect_body(self):
-        flags, fields = 0x02, [_string(self._client_id)]
-        if self._will:
-            flags |= 0x0C  # a will with QoS 1
-            fields += [_string(self._will[0]), _string(self._will[1])]
-        if self._user:
-            flags |= 0x80
-            fields.append(_string(self._user))
-            if self._password:
-                flags |= 0x40
-                fields.append(_string(self._password))
-        head = b"\x00\x04MQTT\x04" + bytes((flags, self._keep_alive_s >> 8, self._keep_alive_s & 0xFF))
-        return head + b"".join(fields)
 
     async def publish(self, topic, payload, retain=False):
         """Hand a message to the broker and wait for its PUBACK, or raise LinkDown."""
@@ -169,17 +98,13 @@ class Link:
 
     async def close(self):
         """Take leave if the connection still stands (the will stays quiet then), and free the socket."""
-        if self._stream is None:
-            return
         if self.error is None:
             self.fail(LinkDown("closed"))
             await self._send_quietly(_DISCONNECT)
         try:
-            self._stream.close()
             await self._stream.wait_closed()
         except OSError:
             pass  # it was broken already
-        self._stream = None
 
     async def _ask(self, first, head, payload, packet_id):
         if self.error is not None:

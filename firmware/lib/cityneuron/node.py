@@ -7,6 +7,7 @@ Sampling never waits for the network, nor the network for a command.
 """
 
 import asyncio
+import gc
 
 from micropython import const
 
@@ -89,7 +90,7 @@ class Node:
         if self.sampler.warm_up_ms:
             await self.sampler.wake()
             await asyncio.sleep_ms(self.sampler.warm_up_ms)
-        return await self._sample()
+        return {"seq": await self._sample(), "values": borrow("status").values(self.sampler)}
 
     def _set_period_ms(self, period_ms):
         """Change the period, from now on; a birth tells it."""
@@ -141,12 +142,12 @@ class Node:
         self.errors.note(stage, error.message, error.remedy)
 
     def _settings(self, _args):
-        return borrow("settings").shown(self.settings)
+        return borrow("status").settings(self.settings)
 
     def _set(self, arguments):
         period_ms = arguments["period_ms"]
         try:
-            borrow("settings").keep_change(self.board.path("data/changed.json"), "period_ms", period_ms)
+            borrow("changes").keep_change(self.board.path("data/changed.json"), "period_ms", period_ms)
         except OSError as error:
             raise NodeError("the flash does not take the setting: %s" % error, "look at its room")
         self._set_period_ms(period_ms)
@@ -192,7 +193,7 @@ class Node:
         self._sampled_ms = self.clock.uptime_ms()
         self.delivered.clear()
         self.conversation.wake()
-        return {"seq": seq, "values": self.sampler.values()}
+        return seq
 
     async def _sample_forever(self):
         due_ms = self.clock.uptime_ms()
@@ -253,7 +254,12 @@ class Node:
             await self._commanded.wait()
             self._commanded.clear()
             while self._due_commands:
-                reply = self.commands.take(self._due_commands[0])
+                gc.collect()  # here: further in, what was left on the stack counts as used
+                try:
+                    reply = self.commands.take(self._due_commands[0])
+                except MemoryError:
+                    reply = None
+                    self.log("no memory for a command: it is not done, and told again")
                 if hasattr(reply, "send"):
                     reply = await reply
                 self._due_commands.pop(0)

@@ -11,12 +11,13 @@ from micropython import const
 
 from cityneuron.commands import FAILED, LATER, Commands
 from cityneuron.console import LeaveToRepl, Lines
+from cityneuron.errors import Restart
 from cityneuron.files import exists
 from cityneuron.health import Errors
 from cityneuron.seldom import borrow
-from cityneuron.slots import Restart
 
 _GRACE_MS = const(3_000)  # for a reply to go out before the restart
+_BLINK_MS = const(250)
 _PROVED_MS = const(60_000)
 
 
@@ -27,13 +28,14 @@ class Operations:
     node's `actions`, and besides: identify, reboot, update, reset.
     """
 
-    def __init__(self, board, node, slots, log=print, stdin=None, grace_ms=_GRACE_MS):
-        self.board, self.node, self.slots, self.log, self.grace_ms = board, node, slots, log, grace_ms
+    def __init__(self, board, node, log=print, stdin=None, grace_ms=_GRACE_MS):
+        self.board, self.node, self.log, self.grace_ms = board, node, log, grace_ms
         self.tasks = {}  # by the name of the deed
         self._stdin = stdin
         self._ending, self._end = asyncio.Event(), None
         node.errors = Errors(board.path("data/errors"), node.clock.now_ms, log)
-        node.slot, node.trial, node.on_proof = slots.running, slots.on_trial, self._prove
+        node.on_proof = self._prove
+        borrow("turns").tell_slot(self)
         self.actions = dict(node.actions)
         for name in ("identify", "reboot", "reset"):
             self.actions[name] = self._deed(name)
@@ -52,6 +54,16 @@ class Operations:
     def restart(self, why):
         self.end(Restart(why))
 
+    async def blink(self, seconds):
+        """Let the board's light blink: here, since deeds.py is not to stay in memory for it."""
+        led = self.board.led
+        try:
+            for number in range(seconds * 1000 // _BLINK_MS):
+                led(number % 2 == 0)
+                await asyncio.sleep_ms(_BLINK_MS)
+        finally:
+            led(False)
+
     async def run(self):
         """Work beside the node; ends by raising Restart or LeaveToRepl."""
         tasks = [asyncio.create_task(one) for one in (self._answer(), self._stand_a_minute())]
@@ -67,7 +79,7 @@ class Operations:
 
     def _update(self, arguments):
         """The next start fetches it: here there may be no room for the code that does."""
-        borrow("turns").order(self.slots, self.board.path, arguments)
+        borrow("turns").order(self.board.path, arguments)
         self.restart("to fetch an update")
         return LATER
 
@@ -88,7 +100,7 @@ class Operations:
     def _prove(self):
         """A reading of this start is on the gateway's disk: what is on trial stays, and a birth says so."""
         self.node.went_well()
-        if self.slots.on_trial:
+        if self.node.trial:
             borrow("turns").end_trial(self)
 
     def _resume_update(self):

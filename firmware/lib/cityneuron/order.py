@@ -1,7 +1,4 @@
-"""A command is read, judged, marked on flash, done and answered. Borrowed by Commands when one comes."""
-
-from binascii import crc32
-from struct import pack as to_bytes
+"""A command is read, judged, and marked on flash before it is done. Borrowed by Commands when one comes."""
 
 from micropython import const
 
@@ -9,11 +6,9 @@ from cityneuron import pack
 from cityneuron.clock import SYNCED
 from cityneuron.commands import ACCEPTED, EXPIRED, FAILED, KEPT, REFUSED, Refused
 from cityneuron.errors import NodeError, PackError
-from cityneuron.files import replace
-from cityneuron.replies import MOST_BYTES, explained, write_reply
+from cityneuron.replies import answer, explained, keep
 from cityneuron.seldom import borrow
 
-_HEAD_BYTES = const(8)
 _MOST_TEXT = const(64)
 _LARGEST = const(1 << 53)
 
@@ -73,32 +68,11 @@ def begin(commands, payload):
             commands.unsaid.remove(place)
         return borrow("recall").said(commands, place)
     if commands.clock.state == SYNCED and commands.clock.now_ms() > expires_ms:
-        return _reply(commands, ident, EXPIRED, None)
+        return answer(commands, ident, EXPIRED, None)
     fault = _why_not(commands, name, arguments)
     if fault:
-        return _reply(commands, ident, REFUSED, explained(fault))
+        return answer(commands, ident, REFUSED, explained(fault))
     return _begin(commands, ident, name, arguments)
-
-
-def failed(commands, place, error):
-    """Return the last word on a command that raised `error`, as bytes."""
-    return close(commands, place, *_of(error))
-
-
-def finish_failed(commands, place, error):
-    """Give the last word on a command that raised `error`."""
-    finish(commands, place, *_of(error))
-
-
-def finish(commands, place, status, detail):
-    """Give the last word on the command in a place."""
-    close(commands, place, status, detail)
-    commands.unsaid.append(place)
-    commands.changed()
-
-
-def _of(error):
-    return REFUSED if isinstance(error, Refused) else FAILED, explained(error)
 
 
 def _why_not(commands, name, arguments):
@@ -112,10 +86,10 @@ def _begin(commands, ident, name, arguments):
     place = _oldest(commands)
     commands.ids[place] = ident
     commands.numbers[place] = max(commands.numbers) + 1
-    begun = _keep(commands, place, ACCEPTED, {"name": name})
+    begun = keep(commands, place, ACCEPTED, {"name": name})
     if begun is None:
         error = NodeError("the flash takes no command", "look at its room")
-        return _reply(commands, ident, FAILED, explained(error))
+        return answer(commands, ident, FAILED, explained(error))
     commands.begun[place] = name
     return place, arguments, begun
 
@@ -124,35 +98,6 @@ def _oldest(commands):
     """Return the place to use next; what is not finished keeps its own as long as there is another."""
     free = [place for place in range(KEPT) if place not in commands.begun] or list(range(KEPT))
     return min(free, key=lambda place: commands.numbers[place])
-
-
-def close(commands, place, status, detail):
-    """Keep the last word and return it as bytes; on a flash that is full it is said but not kept."""
-    commands.begun.pop(place, None)
-    commands.tasks.pop(place, None)
-    reply = _keep(commands, place, status, detail)
-    return _reply(commands, commands.ids[place], status, detail) if reply is None else reply
-
-
-def _reply(commands, ident, status, detail):
-    writer = pack.Writer(MOST_BYTES)
-    try:
-        write_reply(writer, ident, status, detail)
-    except PackError as error:
-        commands.log("reply to command %d: %s" % (ident, error))
-        too_long = explained(NodeError("the answer does not fit a reply", "read it at the console"))
-        write_reply(writer, ident, FAILED, too_long)
-    return bytes(writer.payload())
-
-
-def _keep(commands, place, status, detail):
-    reply = _reply(commands, commands.ids[place], status, detail)
-    try:
-        replace(commands.path(place), to_bytes(">II", commands.numbers[place], crc32(reply)) + reply)
-    except OSError as error:
-        commands.log("command %d is not on flash: %s" % (commands.ids[place], error))
-        return None
-    return reply
 
 
 def _fault(name, given):

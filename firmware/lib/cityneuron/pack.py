@@ -61,16 +61,18 @@ class Writer:
         encoded = value.encode()
         self._head(_TEXT, len(encoded))
         end = self.length + len(encoded)
-        if end > len(self._buffer):
-            raise PackError("message is larger than %d bytes" % len(self._buffer), "send fewer rows in a pack")
+        self._need(len(encoded))
         self._buffer[self.length : end] = encoded
         self.length = end
 
     def _byte(self, value):
-        if self.length >= len(self._buffer):
-            raise PackError("message is larger than %d bytes" % len(self._buffer), "send fewer rows in a pack")
+        self._need(1)
         self._buffer[self.length] = value
         self.length += 1
+
+    def _need(self, size):
+        if self.length + size > len(self._buffer):
+            raise PackError("message is larger than %d bytes" % len(self._buffer), "send fewer rows in a pack")
 
     def _head(self, major, value):
         if value < 24:
@@ -91,8 +93,7 @@ class Writer:
 
     def _long(self, first, layout, size, value):
         self._byte(first)
-        if self.room() < size:
-            raise PackError("message is larger than %d bytes" % len(self._buffer), "send fewer rows in a pack")
+        self._need(size)
         pack_into(layout, self._buffer, self.length, value)
         self.length += size
 
@@ -169,8 +170,7 @@ def _number(value, largest=0xFFFFFFFF):
 def _item(data, at, depth):
     if depth > _DEEPEST:
         raise PackError("nested deeper than %d" % _DEEPEST)
-    if at >= len(data):
-        raise PackError("message is cut short")
+    _need(data, at, 1)
     first = data[at]
     if first == _NULL:
         return None, at + 1
@@ -189,6 +189,11 @@ def _item(data, at, depth):
     raise PackError("CBOR type 0x%02x is not in the contract" % first)
 
 
+def _need(data, at, size):
+    if size > len(data) - at:
+        raise PackError("message is cut short")
+
+
 def _argument(data, at):
     """Return the number in a head, and where the next byte is."""
     short = data[at] & 0x1F
@@ -198,8 +203,7 @@ def _argument(data, at):
     if short > 27:
         raise PackError("indefinite lengths are not in the contract")
     size = 1 << (short - 24)
-    if at + size > len(data):
-        raise PackError("message is cut short")
+    _need(data, at, size)
     value = 0
     for index in range(at, at + size):
         value = value << 8 | data[index]
@@ -207,8 +211,7 @@ def _argument(data, at):
 
 
 def _read_text(data, at, length):
-    if length > len(data) - at:
-        raise PackError("message is cut short")
+    _need(data, at, length)
     try:
         return str(bytes(data[at : at + length]), "utf-8"), at + length
     except UnicodeError:
@@ -216,8 +219,7 @@ def _read_text(data, at, length):
 
 
 def _read_array(data, at, length, depth):
-    if length > len(data) - at:  # an item takes a byte at least: a lying head must not eat the heap
-        raise PackError("message is cut short")
+    _need(data, at, length)  # an item takes a byte at least: a lying head must not eat the heap
     items = []
     for _ in range(length):
         item, at = _item(data, at, depth + 1)
@@ -226,8 +228,7 @@ def _read_array(data, at, length, depth):
 
 
 def _read_map(data, at, length, depth):
-    if 2 * length > len(data) - at:
-        raise PackError("message is cut short")
+    _need(data, at, 2 * length)
     pairs = {}
     for _ in range(length):
         key, at = _item(data, at, depth + 1)

@@ -29,10 +29,10 @@ def load(commands):
             commands.begun[place] = detail["name"]
     for place, name in list(commands.begun.items()):
         if name == "reboot":
-            borrow("order", "replies").finish(commands, place, DONE, None)
+            borrow("replies").finish(commands, place, DONE, None)
         elif name != "update":  # an update's last word is the updater's
             error = NodeError("the node restarted while it did this", "see whether it was done; ask anew")
-            borrow("order", "replies").finish(commands, place, FAILED, borrow("replies").explained(error))
+            borrow("replies").finish(commands, place, FAILED, borrow("replies").explained(error))
 
 
 def said(commands, place):

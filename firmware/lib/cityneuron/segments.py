@@ -8,12 +8,14 @@ LittleFS makes each write of a file whole or none; the checksums find what a fla
 file system tore. The index in RAM is allocated once.
 """
 
-import os
 from array import array
 from binascii import crc32
 from struct import pack, pack_into, unpack_from
 
 from micropython import const
+
+from cityneuron.files import remove
+from cityneuron.seldom import borrow
 
 BLOCK_BYTES = const(4096)
 _MOST_INLINE = const(16)
@@ -40,17 +42,17 @@ def seal(record, number):
     pack_into("<I", record, end, crc32(record[:end], number))
 
 
-def _intact(record, number):
+def intact(record, number):
     """Whether a record is what was written as reading `number`."""
     end = len(record) - 4
     return unpack_from("<I", record, end)[0] == crc32(record[:end], number)
 
 
-def _number(name):
-    try:
-        return int(name[:8], 16) if name[8:] == ".seg" else None
-    except ValueError:
-        return None
+def head_of(raw):
+    """Return (boot, number of the first reading, schema, columns) of a header; None when it is damaged."""
+    magic, boot, seq0, schema, columns = unpack_from(_HEAD, raw)
+    is_right = magic == _MAGIC and unpack_from("<I", raw, _HEAD_BYTES)[0] == crc32(raw[:_HEAD_BYTES])
+    return (boot, seq0, schema, columns) if is_right and 1 <= columns <= _MOST_COLUMNS else None
 
 
 class Segments:
@@ -71,7 +73,7 @@ class Segments:
         self._blocks = 0
         self._open = False  # whether the last segment may be written on
         self._damaged = 0  # readings and segments whose checksum was wrong
-        self._scan()
+        self._take_over()
 
     def boot(self, number):
         return self._boot[number % self._most]
@@ -175,14 +177,14 @@ class Segments:
             return 0
         seq = self.seq0(number) + index
         for row in range(min(rows, got)):
-            if not _intact(self.page[row * size : (row + 1) * size], seq + row):
+            if not intact(self.page[row * size : (row + 1) * size], seq + row):
                 self._damaged += 1
                 return row
         return min(rows, got)
 
     def drop_oldest(self):
         """Give the room of the oldest segment back."""
-        self._remove(self.first)
+        remove(self._path(self.first))
         at = self.first % self._most
         self._blocks -= self._bytes(at) > _INLINE_BYTES
         self._rows[at] = 0
@@ -194,65 +196,27 @@ class Segments:
     def _path(self, number):
         return "%s/%08x.seg" % (self._folder, number)
 
-    def _remove(self, number):
-        try:
-            os.remove(self._path(number))
-        except OSError as error:
-            if error.errno != 2:  # ENOENT: gone already
-                raise
-
     def _write_head(self, boot, seq, schema, columns):
         self._head[:_HEAD_BYTES] = pack(_HEAD, _MAGIC, boot, seq, schema, columns)
         pack_into("<I", self._head, _HEAD_BYTES, crc32(self._head[:_HEAD_BYTES]))
 
-    def _scan(self):
-        """Take the folder into the index; what is no segment is removed."""
-        numbers = sorted(_number(name) for name in os.listdir(self._folder) if _number(name) is not None)
-        for number in numbers:
-            if numbers[-1] - number >= self._most:
-                self._remove(number)
-                continue
+    def _take_over(self):
+        """Take what the folder holds into the index."""
+        for number, head, rows, damaged, whole in borrow("scan").scan(
+            self._folder, self._most, self.page, self._log
+        ):
             if self.first == self.end:
                 self.first = self.end = number
-            if not os.stat(self._path(number))[6]:  # begun, and never written: the power went
-                self._remove(number)
-                self._rows[number % self._most] = 0
+            self._damaged += damaged
+            self._open = whole  # nothing is written behind a torn tail
+            if not rows:
                 continue
-            for missing in range(self.end, number):
-                self._rows[missing % self._most] = 0
-            if self._load(number):
-                self.end = number + 1
-            else:
-                self._log("segment %d is damaged: removed" % number)
-                self._damaged += 1
-                self._remove(number)
-                self._rows[number % self._most] = 0
-
-    def _load(self, number):
-        """Read the header of a segment and look for its last intact reading."""
-        at, path = number % self._most, self._path(number)
-        with open(path, "rb") as file:
-            if file.readinto(self._head) != len(self._head):
-                return False
-            magic, boot, seq0, schema, columns = unpack_from(_HEAD, self._head)
-            (crc,) = unpack_from("<I", self._head, _HEAD_BYTES)
-            if magic != _MAGIC or crc != crc32(self._head[:_HEAD_BYTES]) or not 1 <= columns <= _MOST_COLUMNS:
-                return False
-            size = record_bytes(columns)
-            rows = (os.stat(path)[6] - len(self._head)) // size
-            while rows:  # what follows the last intact reading is a torn tail
-                file.seek(len(self._head) + (rows - 1) * size)
-                file.readinto(self.page[:size])
-                if _intact(self.page[:size], seq0 + rows - 1):
-                    break
-                rows -= 1
-                self._damaged += 1
-        self._boot[at], self._seq0[at], self._schema[at], self._columns[at] = boot, seq0, schema, columns
-        self._rows[at], self._acked[at], self._sent[at] = rows, 0, 0
-        self._blocks += self._bytes(at) > _INLINE_BYTES
-        self._clip_before(number)
-        self._open = os.stat(path)[6] == self._bytes(at)  # nothing is written behind a torn tail
-        return rows > 0
+            at = number % self._most
+            self._boot[at], self._seq0[at], self._schema[at], self._columns[at] = head
+            self._rows[at] = rows
+            self._blocks += self._bytes(at) > _INLINE_BYTES
+            self._clip_before(number)
+            self.end = number + 1
 
     def _clip_before(self, number):
         """A write that failed late may have left readings in one segment that stand in the next one too."""

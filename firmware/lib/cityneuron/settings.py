@@ -5,7 +5,8 @@ import os
 
 from micropython import const
 
-from cityneuron.chosen import Chosen
+from cityneuron import Chosen
+from cityneuron.changes import CHANGEABLE, changed
 from cityneuron.errors import SettingsError
 from cityneuron.files import replace
 
@@ -36,7 +37,7 @@ _DEFAULTS = {
 }
 _REQUIRED = const(("node", "kind", "broker_host", "sensors"))
 _LIMITS = {
-    "period_ms": (20, 86_400_000),
+    "period_ms": CHANGEABLE["period_ms"],
     "capacity_rows": (8, 20_000),
     "outbox_kb": (0, 4_096),
     "report_every": (1, 1_000),
@@ -47,8 +48,6 @@ _LIMITS = {
     "keep_alive_s": (5, 3_600),
     "ack_timeout_s": (1, 3_600),
 }
-_SECRET = const(("broker_password", "wifi_password"))
-_CHANGEABLE = const(("period_ms",))
 _BOOT_STEP = const(10_000)
 _MOST_STARTS = const(100_000_000_000)  # what is above is no count of ours
 
@@ -77,15 +76,6 @@ def checked(values):
     return found
 
 
-def shown(chosen):
-    """Return settings without secrets, as the command `settings` tells them."""
-    return {
-        name: getattr(chosen, name)
-        for name in _REQUIRED + tuple(sorted(_DEFAULTS))
-        if name not in _SECRET and getattr(chosen, name) is not None
-    }
-
-
 def load(path, changed_path=None):
     """Return the Chosen of a file, with what was changed from afar over it, or raise SettingsError."""
     try:
@@ -97,29 +87,8 @@ def load(path, changed_path=None):
         raise SettingsError("%s is no JSON" % path, "provision the node again")
     if type(values) is not dict:
         raise SettingsError("%s is no JSON object" % path, "provision the node again")
-    values.update(_changed(changed_path))
+    values.update(changed(changed_path))
     return Chosen(checked(values))
-
-
-def keep_change(path, name, value):
-    """Let a setting that was changed from afar outlive a restart. Raises OSError, or SettingsError."""
-    if name not in _CHANGEABLE or not _fits(name, value):
-        raise SettingsError("%s cannot be set to %s" % (name, value), "give a value within its limits")
-    values = _changed(path)
-    values[name] = value
-    replace(path, json.dumps(values))
-
-
-def _changed(path):
-    """Return the changes that make sense; a file that a power cut spoilt changes nothing."""
-    try:
-        with open(path) as file:
-            values = json.load(file)
-    except (OSError, ValueError, TypeError):  # TypeError: no path
-        return {}
-    if type(values) is not dict:
-        return {}
-    return {name: values[name] for name in _CHANGEABLE if _fits(name, values.get(name))}
 
 
 def _fits(name, value):

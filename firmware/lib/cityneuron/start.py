@@ -10,13 +10,11 @@ import time
 
 from micropython import const
 
-import cityneuron
 from cityneuron.console import LeaveToRepl
-from cityneuron.errors import NodeError
+from cityneuron.errors import NodeError, Restart
 from cityneuron.files import exists
 from cityneuron.operations import Operations
 from cityneuron.seldom import borrow
-from cityneuron.slots import Restart, Slots
 
 _PAUSE_S = const(30)  # long enough to press Ctrl-C and reach the REPL
 _COLLECT_EVERY_BYTES = const(
@@ -26,39 +24,35 @@ _COLLECT_EVERY_BYTES = const(
 
 def run(board=None, log=print, pause_s=_PAUSE_S):
     """Run until a restart is due (True) or somebody wants the REPL (False)."""
-    startup = borrow("startup")
-    board = board or startup.this_board()
-    slots = Slots(board.path)
-    failed = borrow("failures").failed_starts(board, slots, log)
-    if failed.too_many:
-        return asyncio.run(borrow("safe").safe_mode(board, failed, log))
+    board = board or borrow("startup").this_board()
+    ended = borrow("startup").before(board, log)
+    if ended is not None:
+        return ended
     began = board.ticks_ms()
     try:
-        if exists(board.path("data/update.json")) and startup.fetched(board, slots, log):
+        if exists(board.path("data/update.json")) and borrow("startup").fetched(board, log):
             return True
-        startup = failed = None  # their room is the node's now
-        return _run(board, slots, log)
+        return _run(board, log)
     except NodeError as error:
         reason, remedy = error.message, error.remedy
     except Exception as error:  # a fault of ours: show it, then start anew
         sys.print_exception(error)
         reason, remedy = repr(error), ""
     log("the node cannot go on: %s\n  remedy: %s" % (reason, remedy or "see firmware/README.md"))
-    borrow("failures").note(board, slots, began, reason, remedy, log)
+    borrow("failures").note(board, began, reason, remedy, log)
     log("restart in %d s; Ctrl-C stops it" % pause_s)
     time.sleep(pause_s)
     return True
 
 
-def _run(board, slots, log):
+def _run(board, log):
     """Let the node and its operations work; what is in RAM goes to flash however that ends."""
-    cityneuron.FIRMWARE = slots.version  # before the modules that tell it are imported
     gc.threshold(_COLLECT_EVERY_BYTES)
     borrow("startup").learn_names()
     gc.collect()
     node = borrow("app").build(board, log)
     gc.collect()
-    operations = Operations(board, node, slots, log)
+    operations = Operations(board, node, log)
     try:
         asyncio.run(_together(node.work(), operations.run()))
     except Restart as why:

@@ -5,10 +5,13 @@ import sys
 
 from micropython import const
 
+import cityneuron
 from cityneuron.files import remove
 from cityneuron.seldom import borrow
 
-_SELDOM = const("ntp birth status order recall deeds turns answers settings sleep updater refusals")
+_SELDOM = const(
+    "ntp birth status order recall deeds faults scan turns answers settings changes slots updater login"
+)
 
 
 def this_board():
@@ -22,13 +25,21 @@ def this_board():
     return Board()
 
 
-def fetched(board, slots, log):
+def before(board, log):
+    """Learn which version runs. Return how safe mode ended, None if the node is to work."""
+    cityneuron.FIRMWARE = borrow("slots").Slots(board.path).version  # before what tells it is imported
+    failed = borrow("failures").failed_starts(board, log)
+    return asyncio.run(borrow("safe").safe_mode(board, failed, log)) if failed.too_many else None
+
+
+def fetched(board, log):
     """Let this start fetch an update, if it is for that."""
+    slots = borrow("slots").Slots(board.path, cityneuron.FIRMWARE)
     updater = borrow("updater").Updater(slots, board.path, borrow("turns").image_of(board), log)
     if not updater.is_to_fetch():
         return False
     remove(board.path("begun"))  # the fetch keeps a count of its own
-    chosen = borrow("settings").load(board.path("settings.json"))
+    chosen = borrow("settings", "changes").load(board.path("settings.json"))
     asyncio.run(updater.fetch(board, chosen))
     return True
 
@@ -39,5 +50,5 @@ def learn_names():
     Their table doubles when it is full, and later there may be no room for that in one piece.
     """
     for name in _SELDOM.split():
-        borrow(name, "replies")
+        borrow(name, "replies", "changes")
     asyncio.StreamReader  # noqa: B018  # asyncio loads this part of itself at its first use

@@ -5,17 +5,18 @@ import json
 
 from micropython import const
 
+import cityneuron
 from cityneuron.commands import DONE
-from cityneuron.errors import NodeError
+from cityneuron.errors import NodeError, Restart
 from cityneuron.files import exists, remove, replace
 from cityneuron.seldom import borrow
-from cityneuron.slots import Restart
 
 _FORGOTTEN = const(("node.key", "node.crt", "ca.crt", "settings.json", "data/changed.json"))
 
 
-def order(slots, path, arguments):
+def order(path, arguments):
     """Let the next start fetch an update into the idle slot. Raises NodeError or OSError."""
+    slots = _slots(path)
     if slots.idle is None:
         raise NodeError("this node runs from a folder of sources", "provision it; then it has slots")
     if slots.on_trial or exists(path("data/update.json")):
@@ -23,6 +24,12 @@ def order(slots, path, arguments):
     job = {name: arguments.get(name) for name in ("url", "version", "force")}  # the rest is in the bundle
     job.update(stage="fetch", starts=0)
     replace(path("data/update.json"), json.dumps(job))
+
+
+def tell_slot(operations):
+    """Let the node know which slot it runs from, and whether that is on trial."""
+    slots = _slots(operations.board.path)
+    operations.node.slot, operations.node.trial = slots.running, slots.on_trial
 
 
 def reset(operations, _):
@@ -70,8 +77,12 @@ def _tell(operations, updater, word):
 
 
 def _updater(operations):
-    image = image_of(operations.board)
-    return borrow("updater", "replies").Updater(operations.slots, operations.board.path, image, operations.log)
+    path, image = operations.board.path, image_of(operations.board)
+    return borrow("updater", "replies").Updater(_slots(path), path, image, operations.log)
+
+
+def _slots(path):
+    return borrow("slots").Slots(path, cityneuron.FIRMWARE)
 
 
 def image_of(board):

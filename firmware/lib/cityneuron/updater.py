@@ -15,11 +15,10 @@ import json
 from micropython import const
 
 from cityneuron.commands import DONE, FAILED
-from cityneuron.errors import NodeError
+from cityneuron.errors import NodeError, Restart
 from cityneuron.files import read_object, remove, replace
 from cityneuron.replies import explained
 from cityneuron.seldom import borrow
-from cityneuron.slots import Restart
 
 _MOST_STARTS = const(10)  # of one fetch
 _AT_MOST_S = const(900)  # without sampling

@@ -16,10 +16,10 @@ import torn
 from cityneuron import bundle as bundles
 from cityneuron import turns
 from cityneuron.commands import DONE, FAILED
-from cityneuron.errors import NodeError
+from cityneuron.errors import NodeError, Restart
 from cityneuron.files import replace
 from cityneuron.image import Image
-from cityneuron.slots import Restart, Slots
+from cityneuron.slots import Slots
 from cityneuron.updater import Updater
 
 _BOOT, _FLASH, _KEYS, _FOLDER = sys.argv[1:]
@@ -144,7 +144,7 @@ class Node:
     def order(self, name, **arguments):
         wanted[0] = name
         arguments["url"] = "http://x/y"
-        turns.order(self.slots, path, arguments)
+        turns.order(path, arguments)
 
     def confirm(self):
         self.told = self.updater.confirm()

@@ -126,15 +126,21 @@ class Stream:
         self._out = self._out[count:]
         return count
 
+    async def readexactly(self, count):
+        found, at = bytearray(count), 0
+        while at < count:
+            got = await self.readinto(memoryview(found)[at:])
+            if not got:
+                raise EOFError
+            at += got
+        return bytes(found)
+
     def end(self):
         self._over = True
         self._ready.set()
 
-    def close(self):
-        self._over = True
-
     async def wait_closed(self):
-        pass
+        self._over = True
 
     def _packet(self):
         """Take one packet out of what was written; return whether there was a whole one."""

@@ -4,17 +4,18 @@ import asyncio
 import gc
 import sys
 
+from cityneuron import login
 from cityneuron.errors import LinkDown
 from cityneuron.link import Link
 
 
 async def meet(port):
-    link = Link("127.0.0.1", port, "node", lambda _topic, _payload: None, timeout_ms=5_000)
     try:
-        await link.open()
-        await link.serve()
+        stream = await login.enter("127.0.0.1", port, login.connect("node", 60), timeout_ms=5_000)
     except LinkDown as error:
-        link.fail(error)
+        return error.message
+    link = Link(stream, lambda _topic, _payload: None, timeout_ms=5_000)
+    await link.serve()
     await link.close()
     return link.error.message
 

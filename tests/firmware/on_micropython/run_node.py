@@ -1,4 +1,4 @@
-"""Runs a node with commands and console; prints its ledger when it changes. With these arguments besides:
+"""Runs a node from its own start; prints its ledger when it changes. With these arguments besides:
 
 "heap": its heap when the peak rises (a collection after every 512 bytes keeps garbage out of it, and is slow)
 "echo": every command is answered with its own bytes, the second byte being the count of commands
@@ -8,10 +8,7 @@ import asyncio
 import gc
 import sys
 
-from boards.unix import Board
 from cityneuron import start
-from cityneuron.seldom import borrow
-from cityneuron.slots import Slots
 
 
 class Echo:
@@ -30,6 +27,21 @@ class Echo:
         return reply
 
 
+class Watched(start.Operations):
+    """The operations of a node that is looked at meanwhile."""
+
+    async def run(self):
+        if "echo" in sys.argv:
+            self.node.commands.take = Echo().take
+        if "heap" in sys.argv:
+            gc.threshold(512)
+        watching = asyncio.create_task(watch(self.node.outbox))
+        try:
+            await super().run()
+        finally:
+            watching.cancel()
+
+
 async def watch(outbox):
     most = last = 0  # names of the firmware's own: others would count for its heap
     while True:
@@ -44,16 +56,5 @@ async def watch(outbox):
         await asyncio.sleep_ms(3)
 
 
-async def main():
-    board = Board()
-    slots = Slots(board.path)
-    borrow("startup").learn_names()
-    node = borrow("app").build(board, print)
-    operations = start.Operations(board, node, slots)
-    if "echo" in sys.argv:
-        node.commands.take = Echo().take
-    gc.threshold(512 if "heap" in sys.argv else 4_096)
-    await asyncio.gather(node.work(), operations.run(), watch(node.outbox))
-
-
-asyncio.run(main())
+start.Operations = Watched
+start.run(pause_s=0)

@@ -5,8 +5,8 @@ import asyncio
 from boards.unix import Board
 from cityneuron.clock import Clock
 from cityneuron.console import LeaveToRepl
+from cityneuron.errors import Restart
 from cityneuron.operations import Operations
-from cityneuron.slots import Restart, Slots
 
 
 class Node:
@@ -58,7 +58,7 @@ async def main():
     board.led = lambda on: print("led", int(on))
     board.partition = lambda: None
     node = Node(Clock(board.ticks_ms, board.ticks_diff, 1_790_000_000_000))
-    operations = Operations(board, node, Slots(board.path), grace_ms=10)
+    operations = Operations(board, node, grace_ms=10)
     node.errors.note("broker", "cannot reach gateway.local:8883", "check network")
     task = asyncio.create_task(node.run())
     print("ready")
