@@ -1,0 +1,23 @@
+"""Foreign devices' protocols: bytes in, readings and answers out, without a socket, a port or a clock.
+
+A protocol is a module or package here with an ADAPTER, a line in PROTOCOLS, and vectors in tests/edge/adapters.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+from edge.adapters.adapter import Adapter
+from edge.model.errors import ConfigError
+
+PROTOCOLS: dict[str, str] = {}
+"""Name of a protocol -> module with its ADAPTER; imported when somebody asks for it."""
+
+
+def adapter(name: str) -> Adapter:
+    """Return the adapter of a protocol; ConfigError where there is none."""
+    if name not in PROTOCOLS:
+        raise ConfigError(f"no protocol {name!r}", remedy=f"one of {', '.join(sorted(PROTOCOLS))}")
+    found = importlib.import_module(PROTOCOLS[name]).ADAPTER
+    assert isinstance(found, Adapter)
+    return found

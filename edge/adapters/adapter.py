@@ -1,0 +1,106 @@
+"""What an adapter is: a protocol's bytes to reports and answers, without a socket, a port or a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from edge.adapters.frame import FrameError
+from edge.adapters.report import Report, Value, Word
+
+Clock = Callable[[], int]
+"""Returns the time, epoch milliseconds, UTC."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """A frame to be decoded for a person, with what is known beside it.
+
+    `request` is what was asked (Modbus answers do not say), `group` names frames that belong together,
+    `profile` allows a variant that is refused without it.
+    """
+
+    raw: bytes
+    device: str = ""
+    request: bytes = b""
+    topic: str = ""
+    group: str = ""
+    profile: str = ""
+
+
+Decode = Callable[[Case], dict[str, Any]]
+"""Returns what a frame says, in JSON's types. Raises FrameError."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Heard:
+    """One frame of a device that calls us, and what follows from it.
+
+    `answer` goes out once the reports are on disk, at once where there are none. A frame with a `fault` has
+    neither; it is kept in quarantine under `device`, if that much could be read.
+    """
+
+    frame: bytes
+    device: str = ""
+    reports: tuple[Report, ...] = ()
+    answer: bytes = b""
+    fault: FrameError | None = None
+    hang_up: bool = False
+
+
+class Talk(Protocol):
+    """One connection of devices that call us."""
+
+    def feed(self, data: bytes) -> list[Heard]:
+        """Take bytes as they come, cut anywhere; return the frames that are whole by now. Never raises."""
+
+    def ask(self, device: str, series: str, first_ms: int, end_ms: int) -> bytes:
+        """Return a request for what the device has of [first_ms, end_ms); b"" where it cannot be asked."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exchange:
+    """A question to one device on a line, and how its answer is read.
+
+    `read` gets all that came since the request, an echo of it included: it returns the values, or None while
+    more must come, and raises FrameError for what is no answer (Refusal where the device says no).
+    """
+
+    request: bytes
+    read: Callable[[bytes], tuple[Value, ...] | None]
+    timeout_s: float = 1.0
+
+
+class Poller(Protocol):
+    """One device that is asked; it remembers what the device does not have."""
+
+    def exchanges(self) -> Sequence[Exchange]:
+        """Return the questions of one round; one that fails costs the others nothing."""
+
+
+Hear = Callable[[str, bytes], Sequence[Report]]
+"""Takes (topic or path, payload) of a message and returns what it reports. Raises FrameError."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoOptions:
+    """A protocol whose devices need no options."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Adapter:
+    """A protocol: what it needs to be decoded for people, and to be a source of the gateway.
+
+    `words` says what its keys mean; a device's own table comes before it. `options` is the frozen dataclass of
+    a device's own keys in its `[[source.device]]` table. Of `talk` (devices that call us over a stream), `poller`
+    (devices that are asked) and `hear` (messages over MQTT or HTTP) a protocol has what it speaks.
+    `talk` and `hear` get the options of the known devices by their ids on the wire.
+    """
+
+    decoder: Callable[[], Decode]
+    words: Mapping[str, Word] = field(default_factory=dict)
+    options: type[Any] = NoOptions
+    talk: Callable[[Mapping[str, Any], Clock], Talk] | None = None
+    poller: Callable[[str, Any], Poller] | None = None
+    hear: Callable[[Mapping[str, Any], Clock], Hear] | None = None
