@@ -93,8 +93,8 @@ class Adapter:
     """A protocol: what it needs to be decoded for people, and to be a source of the gateway.
 
     `words` says what its keys mean; a device's own table comes before it. `options` is the frozen dataclass of
-    a device's own keys in its `[[source.device]]` table. Of `talk` (devices that call us over a stream), `poller`
-    (devices that are asked) and `hear` (messages over MQTT or HTTP) a protocol has what it speaks.
+    a device's own keys in its `[[source.device]]` table. A protocol has what it speaks of `talk` (devices that
+    call us over a stream), `poller` (devices that are asked) and `hear` (messages over MQTT or HTTP).
     `talk` and `hear` get the options of the known devices by their ids on the wire.
     """
 

@@ -20,7 +20,7 @@ def lines(folder: Path, protocol: str) -> list[dict[str, Any]]:
 
 
 def wrong(folder: Path, protocol: str) -> Iterator[str]:
-    """Yield what a decoder says otherwise than a vector expects; profiles are tried only where a case has one."""
+    """Yield what a decoder says otherwise than a vector expects; a profile is tried where a case has one."""
     cases = lines(folder, protocol)
     plain = [{key: value for key, value in case.items() if key != "profile"} for case in cases]
     yield from _compare(protocol, cases, plain, "expect")
