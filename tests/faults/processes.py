@@ -9,6 +9,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -90,6 +91,7 @@ class ConfinedGateway(GatewayProcess):
         super().__init__(folder, broker, store, nodes)  # type: ignore[arg-type]  # only the URL is asked for
         self.disk = Disk(folder / "data", DISK_MB)
         self._watcher: subprocess.Popen[bytes] | None = None
+        self._asking = threading.Lock()  # two may look at once: each gets its own answer
         self._begins_at = 0
 
     def start(self) -> None:
@@ -124,15 +126,17 @@ class ConfinedGateway(GatewayProcess):
 
     def look(self) -> dict[str, Any]:
         """Return the account at this moment."""
-        if self._watcher is None:
-            self._watcher = subprocess.Popen(
-                [*self.disk.enter, sys.executable, "-m", "faults.watcher", self.journal],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT,
-            )  # fmt: skip
+        with self._asking:
+            if self._watcher is None:
+                self._watcher = subprocess.Popen(
+                    [*self.disk.enter, sys.executable, "-m", "faults.watcher", self.journal],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT,
+                )  # fmt: skip
         assert self._watcher.stdin is not None and self._watcher.stdout is not None
-        self._watcher.stdin.write(b"\n")
-        self._watcher.stdin.flush()
-        return json.loads(self._watcher.stdout.readline())  # type: ignore[no-any-return]
+        with self._asking:
+            self._watcher.stdin.write(b"\n")
+            self._watcher.stdin.flush()
+            return json.loads(self._watcher.stdout.readline())  # type: ignore[no-any-return]
 
     def command(self, *words: str) -> dict[str, Any]:
         """Return what a `cityneuron` command prints about this gateway's data."""
