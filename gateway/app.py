@@ -20,7 +20,7 @@ from edge.rules import load_rules
 from gateway import episodes, quarantine, watchers
 from gateway.account import Accounts, Counts
 from gateway.arrival import Inbox
-from gateway.commit import QUALITY, Committer
+from gateway.commit import FOREIGN, QUALITY, Committer
 from gateway.config import GatewayConfig
 from gateway.database import JournalDamaged, inspect
 from gateway.episodes import Episodes
@@ -34,6 +34,7 @@ from gateway.mirror import Mirror
 from gateway.roster import Roster, nodes_from_file
 from gateway.shed import Shedder
 from gateway.sinks.line_http import LineHttpSink
+from gateway.sources.foreign import Ears, ForeignSources
 from gateway.sources.mqtt import MqttSource
 from gateway.stages.states import QualityStates
 from gateway.uplink import Uplink
@@ -62,9 +63,12 @@ class Gateway:
         self.source = MqttSource(
             config.mqtt, config.gateway.id, self.inbox, registered=lambda: self.roster.nodes(config.gateway.id)
         )
+        self.foreign = ForeignSources(config.sources, config.gateway.id, self.inbox)
+        self.ears = Ears(self.source, self.foreign)
         self.sink = LineHttpSink(config.store)
         self.journal = Journal(config.gateway.data_dir / JOURNAL, now)
         self.journal.load(self.ledger)
+        self.foreign.begin(self.journal.states(FOREIGN))
         self._accounts = Accounts(self.ledger, self.journal.queued)
         if known := _known(self.journal.roster()):
             self.roster.replace(known)
@@ -105,6 +109,7 @@ class Gateway:
                 await self.uplink.begin(on_roster)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.source.run(), name="mqtt")
+                tasks.create_task(self.foreign.run(), name="foreign")
                 tasks.create_task(self._commit(), name="commit")
                 tasks.create_task(self._ask_again(), name="ask-again")
                 tasks.create_task(self._watch(), name="watch")
@@ -163,6 +168,7 @@ class Gateway:
             **self.health(),
             "broker": self.source.trouble or "ok",
             "store": self.forwarder.trouble or "ok",
+            **({"sources": self.foreign.status()} if self.config.sources else {}),
             "disk": self.shedder.trouble or "ok",
             **({"mirror": self.mirror.status} if self.mirror else {}),
             "nodes": len(self.roster),
@@ -181,7 +187,7 @@ class Gateway:
             batch = await self.inbox.take(config.most_messages, config.most_kb * 1024)
             began = time.perf_counter()
             try:
-                await self.committer.take(batch, self.source)
+                await self.committer.take(batch, self.ears)
             except JournalDamaged:
                 raise
             except CityError as error:
@@ -194,7 +200,7 @@ class Gateway:
     async def _ask_again(self) -> None:
         while True:
             await asyncio.sleep(1.0)
-            self.committer.acks.acknowledge(self.committer.acks.gaps(), self.source)
+            self.committer.acks.acknowledge(self.committer.acks.gaps(), self.ears)
             try:
                 if spoilt := self.journal.spoilt():
                     log.error("%d blocks were damaged on the disk: awaited again from the nodes", len(spoilt))

@@ -22,6 +22,22 @@ class Arrival:
     time_ms: int
     mark: tuple[int, int] | None = None
     retained: bool = False
+    foreign: Foreign | None = None
+
+
+@dataclass(slots=True)
+class Foreign:
+    """What the message of a foreign device has besides: it was made here from what the device said.
+
+    `state` is what its source must know of the device after a restart, on disk with the reading. What has a
+    `fault` (reason, detail) is no message but what the device sent, to be kept. `done` is called when it is on
+    disk.
+    """
+
+    node: str
+    state: bytes = b""
+    fault: tuple[str, str] | None = None
+    done: Callable[[], None] | None = None
 
 
 class Source(Protocol):
@@ -42,6 +58,7 @@ class Inbox:
         self._now = now
         self._waiting: deque[Arrival] = deque()
         self._filled = asyncio.Event()
+        self._taken = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -77,7 +94,14 @@ class Inbox:
             most_bytes -= len(arrival.payload)
         if not waiting:
             self._filled.clear()
+        self._taken.set()
         return batch
+
+    async def room(self) -> None:
+        """Wait until there is room for more."""
+        while self.full:
+            self._taken.clear()
+            await self._taken.wait()
 
     def put_back(self, batch: list[Arrival]) -> None:
         """Return a batch whose commit failed to the head of the queue."""

@@ -26,7 +26,7 @@ from edge.protocol.wire import (
 from edge.rules import Watch
 from gateway import quarantine
 from gateway.acknowledge import Acknowledger
-from gateway.arrival import Arrival, Source
+from gateway.arrival import Arrival, Foreign, Source
 from gateway.block import Block, Kept
 from gateway.episodes import Episodes
 from gateway.identity import Identities
@@ -42,6 +42,7 @@ from gateway.watchers import Watchers
 log = logging.getLogger(__name__)
 
 QUALITY = "quality"
+FOREIGN = "foreign"
 CLOCK_QC = {Clock.SYNCED: 0, Clock.ESTIMATED: 3, Clock.UNKNOWN: 2}
 NOBODY = "-"  # the account of messages whose topic names no node
 MOST_STRANGERS = 20_000
@@ -174,7 +175,7 @@ class Committer:
     async def _commit(self, change: Change) -> None:
         change.streams = self._ledger.dirty()
         change.episodes = self._episodes.unwritten()
-        change.states = self._watchers.states()
+        change.states += self._watchers.states()
         change.states += [(node, QUALITY, state) for node, state in self._quality.dirty()]
         try:
             await self._journal.commit(change)
@@ -217,8 +218,20 @@ class Committer:
         change = Change(oldest_ms=batch[0].time_ms)
         heard: dict[StreamKey, None] = {}
         for arrival in batch:
-            self._message(arrival, change, heard)
+            if arrival.foreign is None:
+                self._message(arrival, change, heard)
+            else:
+                self._foreign(arrival, arrival.foreign, change, heard)
         return change, heard
+
+    def _foreign(self, arrival: Arrival, about: Foreign, change: Change, heard: dict[StreamKey, None]) -> None:
+        """Take what a foreign device said, with what its source must know of it after a restart."""
+        if about.fault:
+            change.quarantined.append(stray(arrival, about.node or NOBODY, *about.fault))
+        else:
+            self._message(arrival, change, heard)
+        if about.state:
+            change.states.append((about.node, FOREIGN, about.state))
 
     def _message(self, arrival: Arrival, change: Change, heard: dict[StreamKey, None]) -> None:
         node = NOBODY

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edge.config import load_toml, read_table
@@ -14,6 +14,7 @@ from gateway.herald import AlertsConfig
 from gateway.mirror import MirrorConfig
 from gateway.shed import BacklogConfig
 from gateway.sinks.line_http import StoreConfig
+from gateway.sources.config import SourceConfig, read_sources
 from gateway.sources.mqtt import MqttConfig
 from gateway.uplink import CloudConfig
 
@@ -81,11 +82,14 @@ class GatewayConfig:
     commit: CommitConfig = field(default_factory=CommitConfig)
     rules: RulesConfig = field(default_factory=RulesConfig)
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
+    sources: tuple[SourceConfig, ...] = ()
 
 
 def load_config(path: Path) -> GatewayConfig:
     """Read gateway.toml; every mistake raises ConfigError with file, table and key."""
-    config = read_table(GatewayConfig, load_toml(path), str(path))
+    table = load_toml(path)
+    sources = read_sources(table.pop("source", []), f"{path}.source")
+    config = replace(read_table(GatewayConfig, table, str(path)), sources=sources)
     try:
         node_id(config.gateway.id)
     except IdentityError as error:

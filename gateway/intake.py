@@ -139,7 +139,7 @@ class Intake:
         t_ms = pack.t0_ms + row[0]
         if not EARLIEST_MS <= t_ms <= now_ms + AHEAD_MS:
             return Bad(seq, "bad_time", _time_fault(t_ms, now_ms))
-        raw = self._values(row)
+        raw, doubted = self._values(row)
         alone = pack.clock is Clock.UNKNOWN or t_ms > now_ms + TRUSTED_AHEAD_MS
         late = t_ms <= self._checks.t_ms
         verdict = self._checks.take(t_ms, raw, alone=alone)
@@ -148,6 +148,11 @@ class Intake:
             for column, said, value in zip(self._columns, raw, verdict.values, strict=True)
             if said != value
         ]
+        for place, value, flag in doubted:
+            if flag is Flag.FAIL:
+                verdict.values[place], verdict.flags[place] = value, flag
+            else:
+                verdict.flags[place] = max(flag, verdict.flags[place])
         time_ns = reading_time_ns(t_ms, pack.boot, seq, pack.clock)
         entry = _Entry(t_ms, verdict.values, verdict.flags, time_ns, pack.clock, more, late)
         return entry, verdict.revised or []
@@ -177,13 +182,23 @@ class Intake:
         row = pack.rows[at]
         t_ms = pack.t0_ms + row[0]
         time_ns = reading_time_ns(t_ms, pack.boot, pack.seq0 + at, pack.clock)
-        return _Entry(t_ms, self._values(row), [Flag.PASS] * len(self._columns), time_ns, pack.clock, [])
+        return _Entry(t_ms, self._values(row)[0], [Flag.PASS] * len(self._columns), time_ns, pack.clock, [])
 
-    def _values(self, row: Any) -> list[float | None]:
-        return [
-            None if value is None else value / 10**column.decimals
-            for value, column in zip(row[1:], self._columns, strict=True)
-        ]
+    def _values(self, row: Any) -> tuple[list[float | None], list[tuple[int, float, Flag]]]:
+        """Return the values that the checks may see, and those that the device doubts: place, value, flag.
+
+        What it calls wrong is no neighbour for others: the checks see nothing there.
+        """
+        values: list[float | None] = []
+        doubted: list[tuple[int, float, Flag]] = []
+        for place, (cell, column) in enumerate(zip(row[1:], self._columns, strict=True)):
+            if type(cell) is list:
+                value, flag = cell[0] / 10**column.decimals, Flag(cell[1])
+                doubted.append((place, value, flag))
+                values.append(value if flag is Flag.SUSPECT else None)
+            else:
+                values.append(None if cell is None else cell / 10**column.decimals)
+        return values, doubted
 
     def _line(self, entry: _Entry) -> str:
         return self._writer.line(self._head, entry.values, entry.flags, entry.time_ns, entry.clock, entry.more)

@@ -16,7 +16,7 @@ from typing import Any
 import cbor2
 
 from edge.model.errors import WireError
-from edge.model.quality import Clock
+from edge.model.quality import Clock, Flag
 
 VERSION = 1
 MAX_PAYLOAD_BYTES = 256 * 1024
@@ -30,7 +30,10 @@ MAX_VALUE = 2**53
 MAX_DECIMALS = 9
 MAX_TEXT = 64
 
-Row = list[int | None]
+DOUBTS = (Flag.SUSPECT, Flag.FAIL)
+"""What a device may say itself of a value that it sends."""
+
+Row = list[int | list[int] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,9 @@ class Birth:
 class Pack:
     """Consecutive readings of one boot: row i has number `seq0 + i` and time `t0_ms + row[0]`.
 
-    A row is [dt_ms, value, ...] with a value or None for each column of the schema. Rows are checked one by
-    one by who reads them: a bad row must not take its neighbours along.
+    A row is [dt_ms, value, ...] with a value or None for each column of the schema, or [value, flag] where
+    the device itself doubts it. Rows are checked one by one by who reads them: a bad row must not take its
+    neighbours along.
     """
 
     schema: int
@@ -134,7 +138,8 @@ def row_fault(row: Any, columns: int) -> str | None:
         return f"row has {len(row) - 1} values, the schema has {columns}"
     if type(row[0]) is not int or not -MAX_VALUE < row[0] < MAX_VALUE:
         return "dt is not an integer"
-    for index, value in enumerate(row[1:]):
+    for index, cell in enumerate(row[1:]):
+        value = cell[0] if type(cell) is list and len(cell) == 2 and cell[1] in DOUBTS else cell
         if value is not None and (type(value) is not int or not -MAX_VALUE < value < MAX_VALUE):
             return f"value {index} is no integer of 53 bits: {str(value)[:40]!r}"
     return None

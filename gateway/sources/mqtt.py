@@ -176,7 +176,7 @@ class MqttSource:
     """Keeps a session with the broker and puts what comes into the inbox.
 
     `trouble` says what is wrong, empty when all is well; `subscribed` and `failed` are set at each event.
-    `pause` waits between attempts.
+    `pause` waits between attempts. `topics` are subscribed to instead of those of nodes.
     """
 
     def __init__(
@@ -186,6 +186,7 @@ class MqttSource:
         inbox: Inbox,
         *,
         registered: Callable[[], Iterable[str]] = tuple,
+        topics: tuple[str, ...] = (),
         patience: Patience | None = None,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -195,6 +196,7 @@ class MqttSource:
         self._pause = pause
         self._login = _login(config, self._broker, gateway)
         self._registered = registered if config.subscribe == "registered" else None
+        self._topics = list(topics) or [subscription(leaf) for leaf in UP_LEAVES]
         self._nodes: set[str] = set()
         self._tls = _tls(config) if self._broker.tls else None
         self._loop = asyncio.get_running_loop()
@@ -286,7 +288,7 @@ class MqttSource:
             self._since_s = self._loop.time()
             self._nodes = set()
             if self._registered is None:
-                link.session.subscribe([subscription(leaf) for leaf in UP_LEAVES], self._since_s)
+                link.session.subscribe(self._topics, self._since_s)
                 link.flush_soon()
             else:
                 self.roster_changed()

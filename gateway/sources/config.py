@@ -1,0 +1,179 @@
+"""The [[source]] tables of gateway.toml: foreign devices, how they are reached, and what their words mean."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from edge.adapters import adapter
+from edge.adapters.adapter import Adapter
+from edge.adapters.report import Word
+from edge.config import read_table
+from edge.model.errors import ConfigError, IdentityError
+from edge.model.kinds import KINDS
+from edge.model.node import node_id
+from edge.model.quantities import QUANTITIES
+
+Transport = Literal["tcp-server", "tcp-client", "serial", "mqtt", "http"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Device:
+    """One device of a source: what it calls itself on the wire, which node of the city it is, and its words.
+
+    `series` chooses among what a device reports at paces of its own; `period_s` 0 for one that reports when it
+    likes. `words` holds the adapter's words with the device's own before them; `own` are those alone.
+    """
+
+    id: str
+    node: str
+    kind: str
+    series: str
+    period_s: float
+    words: Mapping[str, Word]
+    own: Mapping[str, Word]
+    options: Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceConfig:
+    """One [[source]]: a protocol, a transport with its address, and devices.
+
+    `address` is what a tcp-server listens on or a tcp-client calls ("host:port"), a serial port, the URL of a
+    broker, or what an http server listens on. `topics` are subscribed to. Serial ports have `baud`, `parity`.
+    """
+
+    name: str
+    protocol: str
+    adapter: Adapter
+    transport: Transport
+    address: str
+    devices: tuple[Device, ...]
+    topics: tuple[str, ...] = ()
+    baud: int = 9600
+    parity: Literal["N", "E", "O"] = "N"
+    username: str = ""
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Table:
+    """A [[source]] table as it stands."""
+
+    name: str
+    protocol: str
+    transport: Transport
+    address: str
+    topics: tuple[str, ...] = ()
+    baud: int = 9600
+    parity: Literal["N", "E", "O"] = "N"
+    username: str = ""
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _DeviceTable:
+    """The keys of a [[source.device]] table that all protocols share."""
+
+    id: str
+    node: str
+    kind: str
+    series: str = ""
+    period_s: float | None = None
+    words: dict[str, Any] = field(default_factory=dict)
+
+
+def read_sources(tables: Any, place: str) -> tuple[SourceConfig, ...]:
+    """Return the sources of a configuration; ConfigError names table and key of the first mistake."""
+    if not isinstance(tables, list):
+        raise ConfigError(f"{place} is no list of tables", remedy="write [[source]]")
+    found = [_source(table, f"{place}[{index}]") for index, table in enumerate(tables)]
+    nodes: dict[str, str] = {}
+    for source in found:
+        for device in source.devices:
+            before = nodes.setdefault(device.node, source.name)
+            if before != source.name or [each.node for each in source.devices].count(device.node) > 1:
+                raise ConfigError(
+                    f"{place}: node {device.node} is two devices", remedy="give each device a node of its own"
+                )
+    return tuple(found)
+
+
+def _source(table: Any, place: str) -> SourceConfig:
+    if not isinstance(table, Mapping):
+        raise ConfigError(f"{place} is not a table")
+    own = read_table(_Table, {key: value for key, value in table.items() if key != "device"}, place)
+    try:
+        protocol = adapter(own.protocol)
+    except ConfigError as error:
+        raise ConfigError(f"{place}.protocol: {error.message}", remedy=error.remedy) from None
+    ways: dict[str, object] = {"tcp-server": protocol.talk, "tcp-client": protocol.poller or protocol.talk}
+    ways |= {"serial": protocol.poller or protocol.talk, "mqtt": protocol.hear, "http": protocol.hear}
+    if ways[own.transport] is None:
+        possible = [way for way, speaks in ways.items() if speaks is not None]
+        raise ConfigError(
+            f"{place}: {own.protocol} does not come by {own.transport}", remedy=f"one of {', '.join(possible)}"
+        )
+    if own.transport == "mqtt" and not own.topics:
+        raise ConfigError(f"{place}: topics is missing", remedy="name the topics to subscribe to")
+    devices = table.get("device", [])
+    if not isinstance(devices, list) or not devices:
+        raise ConfigError(f"{place} has no device", remedy="write [[source.device]] below it")
+    known = [_device(protocol, each, f"{place}.device[{index}]") for index, each in enumerate(devices)]
+    keys = [(device.id, device.series) for device in known]
+    if len(set(keys)) < len(keys):
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ConfigError(f"{place}: device {twice[0]!r} with series {twice[1]!r} stands there twice")
+    values = {item.name: getattr(own, item.name) for item in dataclasses.fields(_Table)}
+    return SourceConfig(adapter=protocol, devices=tuple(known), **values)
+
+
+def _device(protocol: Adapter, table: Any, place: str) -> Device:
+    if not isinstance(table, Mapping):
+        raise ConfigError(f"{place} is not a table")
+    common = {item.name for item in dataclasses.fields(_DeviceTable)}
+    shared = read_table(_DeviceTable, {key: table[key] for key in table if key in common}, place)
+    options = read_table(protocol.options, {key: table[key] for key in table if key not in common}, place)
+    try:
+        node = node_id(shared.node)
+    except IdentityError as error:
+        raise ConfigError(f"{place}.node: {error.message}", remedy=error.remedy) from None
+    if shared.kind not in KINDS:
+        raise ConfigError(f"{place}.kind: no kind {shared.kind!r}", remedy=f"one of {', '.join(KINDS)}")
+    period_s = KINDS[shared.kind].period_s if shared.period_s is None else shared.period_s
+    if not 0 <= period_s <= 31 * 86_400:
+        raise ConfigError(f"{place}.period_s: {period_s:g} is not within 0 to {31 * 86_400}")
+    own = {key: _word(value, f"{place}.words.{key}") for key, value in shared.words.items()}
+    words = {**protocol.words, **own}
+    return Device(
+        id=shared.id, node=node, kind=shared.kind, series=shared.series, period_s=period_s,
+        words=words, own=own, options=options,
+    )  # fmt: skip
+
+
+def _word(value: Any, place: str) -> Word:
+    """Read `"quantity"` or `{quantity = ..., factor = ..., offset = ...}`."""
+    table = {"quantity": value} if isinstance(value, str) else value
+    word = read_table(_WordTable, table, place)
+    if word.quantity not in QUANTITIES:
+        raise ConfigError(
+            f"{place}: no quantity {word.quantity!r}",
+            remedy="the catalogue lists them (edge/model/quantities.py)",
+        )
+    return Word(word.quantity, word.factor, word.offset)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _WordTable:
+    quantity: str
+    factor: float = 1.0
+    offset: float = 0.0

@@ -1,0 +1,145 @@
+"""Where foreign devices' reports become arrivals: seated, numbered, and told back when they are on disk."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from edge.adapters.frame import FrameError
+from edge.adapters.report import Report
+from edge.model.errors import WireError
+from edge.protocol.wire import decode_ack
+from gateway.arrival import Arrival, Foreign, Inbox
+from gateway.sources.config import SourceConfig
+from gateway.sources.numbering import BOOT
+from gateway.sources.seat import Message, Seat
+
+log = logging.getLogger(__name__)
+
+MOST_ASKS = 8  # with the ledger's patience: over half an hour
+MOST_SPANS = 16
+
+Ask = Callable[[str, str, int, int], bool]
+"""Asks a device (id, series) for what it has of [from, to) ms; False where nobody can be asked now."""
+
+
+@dataclass(slots=True)
+class Receipt:
+    """What is to be done when all messages of one frame are on disk."""
+
+    waiting: int
+    then: Callable[[], None]
+
+    def one(self) -> None:
+        """Another one is on disk."""
+        self.waiting -= 1
+        if not self.waiting:
+            self.then()
+
+
+class Desk:
+    """The devices of one source. `ask` is how its devices are asked for what is missing, where they can be.
+
+    `states` are what the disk knows of nodes. `unseated` counts reports of devices that no table names.
+    """
+
+    def __init__(
+        self, source: SourceConfig, inbox: Inbox, states: Mapping[str, bytes], ask: Ask | None = None
+    ) -> None:
+        self.source = source
+        self.inbox = inbox
+        self.unseated: dict[tuple[str, str], int] = {}
+        self.faults: dict[str, int] = {}
+        self._ask = ask
+        self._seats = {
+            (device.id, device.series): Seat(
+                device, source.protocol, state=states.get(device.node, b""), can_be_asked=ask is not None
+            )
+            for device in source.devices
+        }
+        self._nodes = {seat.device.node: seat for seat in self._seats.values()}
+        self._asked: dict[tuple[str, int], int] = {}
+
+    def take(self, reports: Iterable[Report], then: Callable[[], None] | None = None) -> None:
+        """Put reports into the inbox; `then` is called when all are on disk, at once where there are none."""
+        now_ms = self.inbox.now_ms()
+        found: list[tuple[Seat, list[Message]]] = []
+        for report in reports:
+            seat = self._seats.get((report.device, report.series)) or self._seats.get((report.device, ""))
+            if seat is None or (seat.device.series == "" and report.series and self._has_series(report.device)):
+                self._nobodys(report)
+                continue
+            strange = set(seat.unknown)
+            messages = seat.messages(report, now_ms)
+            if seat.unknown - strange:
+                news = ", ".join(sorted(seat.unknown - strange))
+                log.info("%s: %s says %s, which no table translates", self.source.name, seat.device.node, news)
+            if messages:
+                found.append((seat, messages))
+        if not found:
+            if then is not None:
+                then()
+            return
+        receipt = Receipt(len(found), then) if then is not None else None
+        for seat, messages in found:
+            self._put(seat, messages, receipt.one if receipt else None)
+
+    def refuse(
+        self, frame: bytes, device: str, fault: FrameError, then: Callable[[], None] | None = None
+    ) -> None:
+        """Keep a frame that is none, for who wants to know; `then` is called when it is kept."""
+        self.faults[fault.reason] = self.faults.get(fault.reason, 0) + 1
+        node = next((seat.device.node for (ident, _), seat in self._seats.items() if ident == device), "")
+        log.debug("%s: %s: %s", self.source.name, node or device or "a stranger", fault)
+        name = f"foreign/{self.source.name}/{device}"
+        about = Foreign(node, fault=(f"foreign_{fault.reason}", fault.detail[:200]), done=then)
+        self.inbox.put(Arrival(name, frame, self.inbox.now_ms(), foreign=about))
+
+    def owns(self, node: str) -> bool:
+        """Tell whether a node is a device of this source."""
+        return node in self._nodes
+
+    def acknowledged(self, node: str, payload: bytes) -> None:
+        """Hear what the ledger says of a node: what it misses is asked for, and given up after some times."""
+        seat = self._nodes[node]
+        try:
+            ack = decode_ack(payload)
+        except WireError:  # we wrote it ourselves: it cannot be
+            log.exception("an acknowledgement to %s cannot be read", node)
+            return
+        if ack.boot != BOOT or not ack.again or self._ask is None:
+            return
+        given_up = 0
+        for first, last in ack.again[:MOST_SPANS]:
+            times = self._asked[node, first] = self._asked.get((node, first), 0) + 1
+            spans = seat.wanted(first, last + 1)
+            if times > MOST_ASKS or not spans:
+                given_up = max(given_up, last + 1)
+                self._asked.pop((node, first))
+                continue
+            for from_ms, to_ms in spans:
+                self._ask(seat.device.id, seat.device.series, from_ms, to_ms)
+        if given_up:
+            log.warning(
+                "%s: %s does not give what is missing before number %d", self.source.name, node, given_up
+            )
+            self._put(seat, seat.give_up(given_up), None)
+
+    def _put(self, seat: Seat, messages: list[Message], done: Callable[[], None] | None) -> None:
+        now_ms, node = self.inbox.now_ms(), seat.device.node
+        for index, (name, payload) in enumerate(messages):
+            last = index == len(messages) - 1
+            about = Foreign(node, seat.state if last else b"", done=done if last else None)
+            self.inbox.put(Arrival(name, payload, now_ms, foreign=about))
+
+    def _has_series(self, device: str) -> bool:
+        return any(ident == device and series for ident, series in self._seats)
+
+    def _nobodys(self, report: Report) -> None:
+        key = (report.device, report.series)
+        if key not in self.unseated and len(self.unseated) < 1_000:
+            log.info("%s: no table names device %r with series %r", self.source.name, *key)
+            self.unseated[key] = 0
+        if key in self.unseated:
+            self.unseated[key] += 1

@@ -1,0 +1,172 @@
+"""Devices that are asked, one after another on a line that they share: meters and sensors on RS-485.
+
+Each device has its own period. One that does not answer costs a single timeout now and then: it is asked ever
+less often, and the others keep their times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from edge.adapters.adapter import Exchange, Poller
+from edge.adapters.frame import FrameError, Refusal
+from edge.adapters.report import Report, Value
+from gateway.sources.config import Device, SourceConfig
+from gateway.sources.desk import Desk
+from gateway.sources.pipe import Pipe, open_pipe
+
+log = logging.getLogger(__name__)
+
+TRIES = 2
+QUIET_AFTER_ROUNDS = 2  # rounds without any answer: from then on a device is only looked for
+LONGEST_REST_S = 600.0
+REST_BETWEEN_S = 0.02  # between two frames on RS-485: 3.5 characters are 17 ms at 2,400 baud
+FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A device of the line: when it is due, and for how many rounds it has been silent."""
+
+    device: Device
+    poller: Poller
+    period_s: float
+    silent: int = 0
+    late: int = field(default=0)
+
+
+class Line:
+    """A source whose devices are asked. `trouble` is empty when the line is open; `silent` names devices.
+
+    `late` counts rounds that began more than a period after they were due: the line is too slow.
+    """
+
+    def __init__(self, source: SourceConfig) -> None:
+        assert source.adapter.poller is not None
+        self._source = source
+        self._desk: Desk | None = None
+        self._asked = [
+            _Asked(device, source.adapter.poller(device.id, device.options), device.period_s or 60.0)
+            for device in source.devices
+        ]
+        self.trouble = "not yet open"
+        self.late = 0
+
+    def sit(self, desk: Desk) -> None:
+        """Take the desk to which reports go."""
+        self._desk = desk
+
+    @property
+    def silent(self) -> list[str]:
+        """Nodes that have not answered for some rounds."""
+        return [each.device.node for each in self._asked if each.silent >= QUIET_AFTER_ROUNDS]
+
+    async def run(self) -> None:
+        """Ask until cancelled; a line that breaks is opened again."""
+        wait_s = FIRST_WAIT_S
+        while True:
+            try:
+                pipe = await open_pipe(self._source)
+            except (OSError, TimeoutError) as error:
+                self._broke(error)
+            else:
+                self.trouble, wait_s = "", FIRST_WAIT_S
+                try:
+                    await self._ask_in_turn(pipe)
+                except OSError as error:
+                    self._broke(error)
+                finally:
+                    pipe.close()
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+
+    def _broke(self, error: BaseException) -> None:
+        self.trouble = f"{self._source.address}: {error or 'no answer'}"
+        log.warning("%s: %s", self._source.name, self.trouble)
+
+    async def _ask_in_turn(self, pipe: Pipe) -> None:
+        """Ask each device when it is due, the most overdue first."""
+        loop = asyncio.get_running_loop()
+        begin_s = loop.time()
+        due: list[tuple[float, int]] = [(begin_s, index) for index in range(len(self._asked))]
+        heapq.heapify(due)
+        while True:
+            due_s, index = due[0]
+            await asyncio.sleep(max(0.0, due_s - loop.time()))
+            asked = self._asked[index]
+            if loop.time() - due_s > asked.period_s:
+                self.late += 1
+            await self._round(pipe, asked)
+            period_s, behind_s = asked.period_s, loop.time() - due_s
+            next_s = due_s + period_s * (1 + behind_s // period_s)  # what was missed is left out
+            if asked.silent >= QUIET_AFTER_ROUNDS:
+                rest_s = min(period_s * 2 ** (asked.silent - 1), LONGEST_REST_S)
+                next_s = max(next_s, due_s + period_s * (rest_s // period_s))
+            heapq.heapreplace(due, (next_s, index))
+
+    async def _round(self, pipe: Pipe, asked: _Asked) -> None:
+        """Ask one device everything, or look whether a silent one is back; report what it said."""
+        assert self._desk is not None
+        time_ms = self._desk.inbox.now_ms()
+        values: list[Value] = []
+        answered = False
+        for exchange in asked.poller.exchanges():
+            found = await self._exchange(pipe, asked, exchange)
+            answered = answered or found is not None
+            values += found or ()
+            if found is None and (not answered and asked.silent):
+                break  # it was silent before, and is: the others wait
+        asked.silent = 0 if answered else asked.silent + 1
+        if not answered and asked.silent == QUIET_AFTER_ROUNDS:
+            log.warning("%s: %s does not answer", self._source.name, asked.device.node)
+        if values:
+            self._desk.take([Report(device=asked.device.id, values=tuple(values), time_ms=time_ms,
+                                    series=asked.device.series)])  # fmt: skip
+
+    async def _exchange(self, pipe: Pipe, asked: _Asked, exchange: Exchange) -> tuple[Value, ...] | None:
+        """Return what a device answered, () for a refusal; None when nothing came that can be used."""
+        assert self._desk is not None
+        for _ in range(1 if asked.silent else TRIES):
+            try:
+                return await converse(pipe, exchange)
+            except Refusal as error:
+                log.info("%s: %s refuses: %s", self._source.name, asked.device.node, error)
+                return ()
+            except Unanswered as error:
+                if error.came:
+                    self._desk.refuse(error.came, asked.device.id, error.fault)
+        return None
+
+
+class Unanswered(Exception):
+    """No answer came in time, or what came is none."""
+
+    def __init__(self, fault: FrameError, came: bytes) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+        self.came = came
+
+
+async def converse(pipe: Pipe, exchange: Exchange) -> tuple[Value, ...]:
+    """Ask, and return the answer. Raises Refusal, Unanswered, and OSError when the line is broken."""
+    await asyncio.sleep(REST_BETWEEN_S)
+    pipe.drop()
+    await pipe.write(exchange.request)
+    came = b""
+    try:
+        async with asyncio.timeout(exchange.timeout_s):
+            while True:
+                came += await pipe.read()
+                values: Any = exchange.read(came)
+                if values is not None:
+                    return tuple(values)
+    except TimeoutError:
+        raise Unanswered(FrameError("timeout", f"no answer within {exchange.timeout_s:g} s"), came) from None
+    except Refusal:
+        raise
+    except FrameError as error:
+        raise Unanswered(error, came) from None

@@ -1,0 +1,128 @@
+"""One foreign device's place among the nodes: what it reports becomes births and packs, as if it were one.
+
+So a foreign reading takes the way of all readings: numbered, claimed in the ledger, checked, judged, stored.
+Columns are those quantities that the device has reported so far. Pure; `state` goes to disk with the readings.
+"""
+
+from __future__ import annotations
+
+import json
+from binascii import crc32
+from typing import Any
+
+from edge.adapters.report import Report, Value
+from edge.model.quality import Clock, Flag
+from edge.model.quantities import QUANTITIES
+from edge.protocol.topics import Leaf, topic
+from edge.protocol.wire import MAX_COLUMNS, MAX_SEQ, MAX_VALUE, Birth, Column, Pack, encode_birth, encode_pack
+from gateway.sources.config import Device
+from gateway.sources.numbering import BOOT, LATE_BOOT, Numbering
+
+Message = tuple[str, bytes]
+GOOD = (Flag.PASS, Flag.NOT_EVALUATED)
+
+
+class Seat:
+    """A device of a source. `unknown` are its words that no table translates."""
+
+    def __init__(
+        self, device: Device, hardware: str, *, state: bytes = b"", can_be_asked: bool = False
+    ) -> None:
+        kept = json.loads(state) if state else {}
+        self.device = device
+        self.unknown: set[str] = set()
+        self._hardware = hardware
+        self._can_be_asked = can_be_asked
+        self._quantities: list[str] = [name for name in kept.get("columns", []) if name in QUANTITIES]
+        self._numbering = Numbering(round(device.period_s * 1000), kept.get("numbers", ""))
+        self._sessions: dict[str, int] = kept.get("sessions", {})
+        self._floor = int(kept.get("floor", 0))
+        self._told: tuple[int, ...] = ()  # what the last birth said
+
+    @property
+    def state(self) -> bytes:
+        """What must be known after a restart."""
+        kept = {
+            "columns": self._quantities,
+            "numbers": str(self._numbering),
+            "sessions": self._sessions,
+            "floor": self._floor,
+        }
+        return json.dumps(kept, separators=(",", ":")).encode()
+
+    def messages(self, report: Report, now_ms: int) -> list[Message]:
+        """Return what a node would have sent: a birth where one is due, then the reading, if there is one."""
+        row = self._row(report)
+        if row is None:
+            return []
+        t_ms = now_ms if report.time_ms is None else report.time_ms
+        before = self._numbering.next_seq
+        boot, seq = self._number(report, t_ms)
+        if boot == BOOT and not self._can_be_asked and seq > before:
+            self._floor = seq  # nobody can be asked for what lies between
+        pack = Pack(self._schema, boot, seq, t_ms, Clock.SYNCED, [row])
+        announced = boot if report.number is not None else BOOT
+        return [*self._birth(announced), (topic(self.device.node, Leaf.DATA), encode_pack(pack))]
+
+    def wanted(self, first: int, end: int) -> list[tuple[int, int]]:
+        """Return the spans of time, [from, to) in ms, in which readings that are missing here were due."""
+        return self._numbering.times(first, end)
+
+    def give_up(self, below: int) -> list[Message]:
+        """Return what says that readings numbered below this do not come any more."""
+        self._floor = max(self._floor, below)
+        return self._birth(BOOT)
+
+    @property
+    def _schema(self) -> int:
+        return crc32(" ".join(self._quantities).encode()) & 0xFFFF
+
+    def _number(self, report: Report, t_ms: int) -> tuple[int, int]:
+        if report.number is None:
+            return self._numbering.take(t_ms)
+        boots = self._sessions
+        boot = boots.setdefault(str(report.session), max(boots.values(), default=LATE_BOOT) + 1)
+        while len(boots) > 8:
+            del boots[min(boots, key=lambda session: boots[session])]
+        return boot, report.number & MAX_SEQ
+
+    def _row(self, report: Report) -> list[Any] | None:
+        """Return the row of a report under the columns, which grow with what it says; None without a value."""
+        found: dict[str, Value] = {}
+        for value in report.values:
+            word = self.device.words.get(value.key)
+            if word is None:
+                self.unknown.add(value.key)
+            elif word.quantity not in found or value.key in self.device.own:
+                number = None if value.number is None else value.number * word.factor + word.offset
+                found[word.quantity] = value._replace(number=number)
+        if not found:
+            return None
+        for name in found:
+            if name not in self._quantities and len(self._quantities) < MAX_COLUMNS:
+                self._quantities.append(name)
+        return [0, *(_cell(found.get(name), QUANTITIES[name].decimals) for name in self._quantities)]
+
+    def _birth(self, boot: int) -> list[Message]:
+        """Return the birth, unless the last one said the same."""
+        told = (boot, self._schema, self._floor if boot == BOOT else 0)
+        if told == self._told:
+            return []
+        self._told = told
+        columns = tuple(Column(name, QUANTITIES[name].decimals) for name in self._quantities)
+        birth = Birth(
+            node=self.device.node, kind=self.device.kind, firmware="foreign", hardware=self._hardware,
+            boot=boot, schema=self._schema, columns=columns, period_s=self.device.period_s or 3600.0,
+            oldest=told[::2], next_seq=self._numbering.next_seq if boot == BOOT else 0, clock=Clock.SYNCED,
+        )  # fmt: skip
+        return [(topic(self.device.node, Leaf.BIRTH), encode_birth(birth))]
+
+
+def _cell(value: Value | None, decimals: int) -> Any:
+    """Return a value as a pack has it: an integer, None, or [integer, flag] where the device doubts it."""
+    if value is None or value.number is None or value.flag is Flag.MISSING:
+        return None
+    scaled = value.number * 10**decimals
+    if not -MAX_VALUE < scaled < MAX_VALUE:  # also what is no number
+        return None
+    return round(scaled) if value.flag in GOOD else [round(scaled), int(value.flag)]
