@@ -81,6 +81,8 @@ def _convert(value: Any, hint: Any, place: str) -> Any:
         if value not in allowed:
             raise ConfigError(f"{place}: {value!r} is none of {', '.join(map(repr, allowed))}")
         return value
-    if isinstance(hint, type) and type(value) is hint:
+    if typing.get_origin(hint) is dict and isinstance(value, Mapping):
+        return {key: _convert(item, typing.get_args(hint)[1], f"{place}.{key}") for key, item in value.items()}
+    if hint is Any or (isinstance(hint, type) and type(value) is hint):
         return value
     raise ConfigError(f"{place}: {value!r} is not {getattr(hint, '__name__', hint)}")
