@@ -59,15 +59,15 @@ class Desk:
             for device in source.devices
         }
         self._nodes = {seat.device.node: seat for seat in self._seats.values()}
-        self._asked: dict[tuple[str, int], int] = {}
+        self._asked: dict[tuple[str, int, int], int] = {}
 
     def take(self, reports: Iterable[Report], then: Callable[[], None] | None = None) -> None:
         """Put reports into the inbox; `then` is called when all are on disk, at once where there are none."""
         now_ms = self.inbox.now_ms()
         found: list[tuple[Seat, list[Message]]] = []
         for report in reports:
-            seat = self._seats.get((report.device, report.series)) or self._seats.get((report.device, ""))
-            if seat is None or (seat.device.series == "" and report.series and self._has_series(report.device)):
+            seat = self._seat(report.device, report.series.partition("/")[0])
+            if seat is None:
                 self._nobodys(report)
                 continue
             strange = set(seat.unknown)
@@ -108,15 +108,15 @@ class Desk:
         except WireError:  # we wrote it ourselves: it cannot be
             log.exception("an acknowledgement to %s cannot be read", node)
             return
-        if ack.boot != BOOT or not ack.again or self._ask is None:
+        if not ack.again or self._ask is None:
             return
         given_up = 0
         for first, last in ack.again[:MOST_SPANS]:
-            times = self._asked[node, first] = self._asked.get((node, first), 0) + 1
-            spans = seat.wanted(first, last + 1)
+            times = self._asked[node, ack.boot, first] = self._asked.get((node, ack.boot, first), 0) + 1
+            spans = seat.wanted(ack.boot, first, last + 1)
             if times > MOST_ASKS or not spans:
-                given_up = max(given_up, last + 1)
-                self._asked.pop((node, first))
+                given_up = max(given_up, last + 1 if ack.boot == BOOT else 0)
+                self._asked.pop((node, ack.boot, first))
                 continue
             for from_ms, to_ms in spans:
                 self._ask(seat.device.id, seat.device.series, from_ms, to_ms)
@@ -133,8 +133,11 @@ class Desk:
             about = Foreign(node, seat.state if last else b"", done=done if last else None)
             self.inbox.put(Arrival(name, payload, now_ms, foreign=about))
 
-    def _has_series(self, device: str) -> bool:
-        return any(ident == device and series for ident, series in self._seats)
+    def _seat(self, device: str, series: str) -> Seat | None:
+        """Return who takes a series: who names it; else the table that names none, if it stands alone."""
+        named = self._seats.get((device, series))
+        tables = [seat for (ident, _), seat in self._seats.items() if ident == device] if named is None else []
+        return tables[0] if len(tables) == 1 and not tables[0].device.series else named
 
     def _nobodys(self, report: Report) -> None:
         key = (report.device, report.series)

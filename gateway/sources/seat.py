@@ -19,6 +19,8 @@ from gateway.sources.config import Device
 from gateway.sources.numbering import BOOT, LATE_BOOT, Numbering
 
 Message = tuple[str, bytes]
+PART_BOOTS = 10
+"""How far apart the boots of a report's parts are: part 1 has boot 1, and 2 for what came late."""
 GOOD = (Flag.PASS, Flag.NOT_EVALUATED)
 
 
@@ -32,9 +34,12 @@ class Seat:
         self.device = device
         self.unknown: set[str] = set()
         self._hardware = hardware
+        self._period_ms = round(device.period_s * 1000)
         self._can_be_asked = can_be_asked
         self._quantities: list[str] = [name for name in kept.get("columns", []) if name in QUANTITIES]
-        self._numbering = Numbering(round(device.period_s * 1000), kept.get("numbers", ""))
+        self._parts = {
+            int(part): Numbering(self._period_ms, state) for part, state in kept.get("numbers", {}).items()
+        }
         self._sessions: dict[str, int] = kept.get("sessions", {})
         self._floor = int(kept.get("floor", 0))
         self._told: tuple[int, ...] = ()  # what the last birth said
@@ -44,7 +49,7 @@ class Seat:
         """What must be known after a restart."""
         kept = {
             "columns": self._quantities,
-            "numbers": str(self._numbering),
+            "numbers": {part: str(numbering) for part, numbering in self._parts.items()},
             "sessions": self._sessions,
             "floor": self._floor,
         }
@@ -56,22 +61,20 @@ class Seat:
         if row is None:
             return []
         t_ms = now_ms if report.time_ms is None else report.time_ms
-        before = self._numbering.next_seq
         boot, seq = self._number(report, t_ms)
-        if boot == BOOT and not self._can_be_asked and seq > before:
-            self._floor = seq  # nobody can be asked for what lies between
         pack = Pack(self._schema, boot, seq, t_ms, Clock.SYNCED, [row])
-        announced = boot if report.number is not None else BOOT
-        return [*self._birth(announced), (topic(self.device.node, Leaf.DATA), encode_pack(pack))]
+        birth = self._birth(boot if report.number is not None else None)
+        return [*birth, (topic(self.device.node, Leaf.DATA), encode_pack(pack))]
 
-    def wanted(self, first: int, end: int) -> list[tuple[int, int]]:
+    def wanted(self, boot: int, first: int, end: int) -> list[tuple[int, int]]:
         """Return the spans of time, [from, to) in ms, in which readings that are missing here were due."""
-        return self._numbering.times(first, end)
+        part, rest = divmod(boot - BOOT, PART_BOOTS)
+        return self._parts[part].times(first, end) if part in self._parts and not rest else []
 
     def give_up(self, below: int) -> list[Message]:
         """Return what says that readings numbered below this do not come any more."""
         self._floor = max(self._floor, below)
-        return self._birth(BOOT)
+        return self._birth()
 
     @property
     def _schema(self) -> int:
@@ -79,12 +82,21 @@ class Seat:
 
     def _number(self, report: Report, t_ms: int) -> tuple[int, int]:
         if report.number is None:
-            return self._numbering.take(t_ms)
+            return self._number_by_time(int(report.series.partition("/")[2] or 1) - 1, t_ms)
         boots = self._sessions
         boot = boots.setdefault(str(report.session), max(boots.values(), default=LATE_BOOT) + 1)
         while len(boots) > 8:
             del boots[min(boots, key=lambda session: boots[session])]
         return boot, report.number & MAX_SEQ
+
+    def _number_by_time(self, part: int, t_ms: int) -> tuple[int, int]:
+        """Number a reading, or one part of it: each part of a report has boots of its own."""
+        numbering = self._parts.setdefault(part, Numbering(self._period_ms))
+        before = numbering.next_seq
+        boot, seq = numbering.take(t_ms)
+        if not part and boot == BOOT and not self._can_be_asked and seq > before:
+            self._floor = seq  # nobody can be asked for what lies between
+        return boot + part * PART_BOOTS, seq
 
     def _row(self, report: Report) -> list[Any] | None:
         """Return the row of a report under the columns, which grow with what it says; None without a value."""
@@ -103,9 +115,13 @@ class Seat:
                 self._quantities.append(name)
         return [0, *(_cell(found.get(name), QUANTITIES[name].decimals) for name in self._quantities)]
 
-    def _birth(self, boot: int) -> list[Message]:
-        """Return the birth, unless the last one said the same."""
-        told = (boot, self._schema, self._floor if boot == BOOT else 0)
+    def _birth(self, session: int | None = None) -> list[Message]:
+        """Return the birth of a session, or of all that is numbered by time, unless it was the last one."""
+        part = max(self._parts, default=0)
+        boot, oldest = LATE_BOOT + part * PART_BOOTS, (BOOT, self._floor)
+        if session is not None:
+            boot, oldest = session, (session, 0)
+        told = (boot, self._schema, *oldest)
         if told == self._told:
             return []
         self._told = told
@@ -113,7 +129,7 @@ class Seat:
         birth = Birth(
             node=self.device.node, kind=self.device.kind, firmware="foreign", hardware=self._hardware,
             boot=boot, schema=self._schema, columns=columns, period_s=self.device.period_s or 3600.0,
-            oldest=told[::2], next_seq=self._numbering.next_seq if boot == BOOT else 0, clock=Clock.SYNCED,
+            oldest=oldest, next_seq=0, clock=Clock.SYNCED,
         )  # fmt: skip
         return [(topic(self.device.node, Leaf.BIRTH), encode_birth(birth))]
 
