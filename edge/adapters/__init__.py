@@ -10,7 +10,9 @@ import importlib
 from edge.adapters.adapter import Adapter
 from edge.model.errors import ConfigError
 
-PROTOCOLS: dict[str, str] = {}
+PROTOCOLS: dict[str, str] = {
+    "hj212": "edge.adapters.hj212",
+}
 """Name of a protocol -> module with its ADAPTER; imported when somebody asks for it."""
 
 
