@@ -10,7 +10,9 @@ import importlib
 from edge.adapters.adapter import Adapter
 from edge.model.errors import ConfigError
 
-PROTOCOLS: dict[str, str] = {}
+PROTOCOLS: dict[str, str] = {
+    "sl651": "edge.adapters.sl651",
+}
 """Name of a protocol -> module with its ADAPTER; imported when somebody asks for it."""
 
 
