@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from edge.adapters.adapter import Adapter
 from edge.adapters.sl651.elements import WORDS
+from edge.adapters.sl651.link import Link
 from edge.adapters.sl651.shown import Decoder
+from edge.adapters.sl651.station import Station
 
-ADAPTER = Adapter(decoder=Decoder, words=WORDS)
+ADAPTER = Adapter(decoder=Decoder, words=WORDS, options=Station, talk=Link)

@@ -135,11 +135,11 @@ class Reader:
         self._at += 2
         body.station = self._take(5, "station").hex().upper()
         follows = self._data[self._at : self._at + 3]
-        if self._function < 0x40 or follows[1:] == b"\xf0\xf0":
-            if follows[:2] != b"\xf0\xf0" and follows:
-                letter = chr(follows[0])
-                body.station_class = letter if letter.isalnum() and letter.isascii() else f"{follows[0]:02X}"
-                self._at += 1
+        classed = (self._function < 0x40 and bool(follows)) or follows[1:] == b"\xf0\xf0"
+        if classed and follows[:2] != b"\xf0\xf0":
+            letter = chr(follows[0])
+            body.station_class = letter if letter.isalnum() and letter.isascii() else f"{follows[0]:02X}"
+            self._at += 1
 
     def _element(self) -> Said:
         number = self._take(1, "identifier")[0]
@@ -166,7 +166,7 @@ class Reader:
         )
         return Said(
             id=name, number=number if number != 0xFF else None, observed_at=self._observed, values=values,
-            nines=nines, many=many, length=length, decimals=decimals,
+            nines=nines, many=many, length=length, decimals=decimals, step=self._step if many else None,
         )  # fmt: skip
 
     def _period(self, first: bytes) -> tuple[list[bytes], bool]:
@@ -198,7 +198,12 @@ class Reader:
         counts = (int.from_bytes(data[at : at + width], "big") for at in range(0, len(data), width))
         values = tuple(None if count == missing else count / scale for count in counts)
         return Said(
-            id=f"{number:02X}", number=number, observed_at=self._observed, values=values, many=True, step=self._step
+            id=f"{number:02X}",
+            number=number,
+            observed_at=self._observed,
+            values=values,
+            many=True,
+            step=self._step,
         )
 
     def _heads(self) -> bool:

@@ -41,8 +41,9 @@ ELEMENTS: dict[int, Element] = {
     0x33: Element("UC"), 0x34: Element("UE"), 0x35: Element("US", "m/s"), 0x36: Element("VA", "m/s"),
     0x37: Element("VJ", "m/s"), VOLTAGE: Element("VT", "V"), 0x39: Element("Z", "m"), 0x3A: Element("ZB", "m"),
     0x3B: Element("ZU", "m"), **_numbered(0x3C, "Z", "m"), 0x44: Element("SQ", "kg/m3"), STATUS: Element("ZT"),
-    0x46: Element("pH"), 0x47: Element("DO", "mg/L"), 0x48: Element("COND", "uS/cm"), 0x49: Element("TURB", "NTU"),
-    0x4A: Element("CODMN", "mg/L"), 0x4B: Element("REDOX", "mV"), 0x4C: Element("NH4N", "mg/L"),
+    0x46: Element("pH"), 0x47: Element("DO", "mg/L"), 0x48: Element("COND", "uS/cm"),
+    0x49: Element("TURB", "NTU"), 0x4A: Element("CODMN", "mg/L"), 0x4B: Element("REDOX", "mV"),
+    0x4C: Element("NH4N", "mg/L"),
     **{0x4D + index: Element(code, "mg/L") for index, code in enumerate(
         ("TP", "TN", "TOC", "CU", "ZN", "SE", "AS", "THG", "CD", "PB", "CHLA"))},
     **_numbered(0x58, "WP", "kPa"), **_numbered(0x60, "SYL", "m3"), **_numbered(0x68, "SBL", "m3/h"),

@@ -48,7 +48,9 @@ class Decoder:
 
 def read_body(frame: Frame, data: bytes, *, cut: bool = False) -> Body:
     """Return what the body of an up frame says. Raises FrameError."""
-    return TextReader(frame.function, data).body() if frame.text else Reader(frame.function, data, cut=cut).body()
+    return (
+        TextReader(frame.function, data).body() if frame.text else Reader(frame.function, data, cut=cut).body()
+    )
 
 
 def shown(frame: Frame, profile: str = "") -> dict[str, Any]:
@@ -76,7 +78,11 @@ def shown(frame: Frame, profile: str = "") -> dict[str, Any]:
 
 def _command(frame: Frame) -> dict[str, Any]:
     head = 16 if frame.text else 8
-    body = Reader(VERSION, frame.body[:8]).body() if not frame.text else TextReader(VERSION, frame.body[:16]).body()
+    body = (
+        Reader(VERSION, frame.body[:8]).body()
+        if not frame.text
+        else TextReader(VERSION, frame.body[:16]).body()
+    )
     found: dict[str, Any] = {"serial": body.serial, "sent_at": body.sent_at}
     if len(frame.body) > head:
         found["params_hex"] = frame.body[head:].hex().upper()

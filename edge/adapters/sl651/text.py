@@ -51,7 +51,9 @@ class TextReader:
         elif step := _STEP.fullmatch(code):
             unit, count = step[1], int(step[2])
             self._step = Step(*(count if letter == unit else 0 for letter in "DHN"))
-            body.elements.append(Said(id=f"{STEP:02X}", number=STEP, observed_at=self._observed, step=self._step))
+            body.elements.append(
+                Said(id=f"{STEP:02X}", number=STEP, observed_at=self._observed, step=self._step)
+            )
         elif code in ("RGZS", "PIC"):
             raw = " ".join(self._words[self._at :]).encode()
             self._at = len(self._words)
@@ -81,8 +83,8 @@ class TextReader:
             words.append(self._next("value"))
         decimals = max((len(word.partition(".")[2]) for word in words if word != _MISSING), default=0)
         return Said(
-            id=name, number=number, observed_at=self._observed, values=tuple(map(self._value, words)), many=many,
-            decimals=decimals,
+            id=name, number=number, observed_at=self._observed, values=tuple(map(self._value, words)),
+            many=many, decimals=decimals, step=self._step if many else None,
         )  # fmt: skip
 
     def _block(self, name: str, number: int, data: bytes) -> Said:
@@ -92,7 +94,9 @@ class TextReader:
         counts = (int.from_bytes(data[at : at + width], "big") for at in range(0, len(data), width))
         missing = (1 << 8 * width) - 1
         values = tuple(None if count == missing else count / scale for count in counts)
-        return Said(id=name, number=number, observed_at=self._observed, values=values, many=True, step=self._step)
+        return Said(
+            id=name, number=number, observed_at=self._observed, values=values, many=True, step=self._step
+        )
 
     def _value(self, word: str) -> Number:
         if word.upper() == _MISSING:
