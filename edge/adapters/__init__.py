@@ -12,6 +12,7 @@ from edge.model.errors import ConfigError
 
 PROTOCOLS: dict[str, str] = {
     "hj212": "edge.adapters.hj212",
+    "sl651": "edge.adapters.sl651",
 }
 """Name of a protocol -> module with its ADAPTER; imported when somebody asks for it."""
 

@@ -29,6 +29,12 @@ class Case:
     profile: str = ""
 
 
+class Unfinished(dict[str, Any]):
+    """What a frame says so far: frames of its group that come later complete it, and then it is `whole`."""
+
+    whole = False
+
+
 Decode = Callable[[Case], dict[str, Any]]
 """Returns what a frame says, in JSON's types. Raises FrameError."""
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from edge.adapters import adapter
-from edge.adapters.adapter import Case, Decode
+from edge.adapters.adapter import Case, Decode, Unfinished
 from edge.adapters.frame import FrameError
 
 _ENCODINGS = ("hex", "ascii", "json")
@@ -31,13 +31,28 @@ def decode(
 
 
 def decoded(lines: Iterable[str], read: Decode) -> Iterator[dict[str, Any]]:
-    """Yield an object for each line that is not empty."""
-    for line in lines:
-        if line.strip():
-            try:
-                yield read(case_of(line))
-            except FrameError as error:
-                yield {"error": error.reason, "detail": error.detail}
+    """Yield an object for each line that is not empty; one that its group completes waits for it."""
+    held: list[dict[str, Any]] = []
+    group = ""
+    for line in filter(str.strip, lines):
+        case, found = _answered(line, read)
+        if case.group != group:
+            yield from held
+            held, group = [], case.group
+        held.append(found)
+        if not (isinstance(held[0], Unfinished) and not held[0].whole):
+            yield from held
+            held = []
+    yield from held
+
+
+def _answered(line: str, read: Decode) -> tuple[Case, dict[str, Any]]:
+    case = Case(raw=b"")
+    try:
+        case = case_of(line)
+        return case, read(case)
+    except FrameError as error:
+        return case, {"error": error.reason, "detail": error.detail}
 
 
 def case_of(line: str) -> Case:

@@ -1,0 +1,11 @@
+"""SL 651-2014, hydrological stations (水文监测数据通信规约): they call, report and are answered."""
+
+from __future__ import annotations
+
+from edge.adapters.adapter import Adapter
+from edge.adapters.sl651.elements import WORDS
+from edge.adapters.sl651.link import Link
+from edge.adapters.sl651.shown import Decoder
+from edge.adapters.sl651.station import Station
+
+ADAPTER = Adapter(decoder=Decoder, words=WORDS, options=Station, talk=Link)

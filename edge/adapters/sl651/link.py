@@ -1,0 +1,212 @@
+"""One connection of stations that call: what they say is checked, told and answered."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from edge.adapters.adapter import Clock, Heard
+from edge.adapters.frame import FrameError
+from edge.adapters.sl651.body import KEEP_ALIVE, PERIOD, PICTURE, Body
+from edge.adapters.sl651.elements import ELEMENTS, RAIN_BLOCK, STAGE_BLOCKS
+from edge.adapters.sl651.frame import (
+    ACK,
+    ENQ,
+    EOT,
+    ESC,
+    ETB,
+    ETX,
+    NAK,
+    STX,
+    SYN,
+    Frame,
+    build,
+    parse,
+    station_of,
+)
+from edge.adapters.sl651.packets import Packets
+from edge.adapters.sl651.readings import FIVE_MINUTES, HOURLY, TIMED, moment, reports
+from edge.adapters.sl651.shown import read_body
+from edge.adapters.sl651.station import Station
+from edge.adapters.sl651.stream import Stream
+
+_SET_CLOCK = 0x4A
+_FIRST_ANSWER = 0x37
+_MOST_REPORTS_IN_PACKETS = 8
+_CLOCK_OFF_MS = 30_000
+_CLOCK_AGAIN_MS = 3_600_000
+_HOUR = timedelta(hours=1)
+
+
+class Link:
+    """Stations of one connection; each is known by its address and let in by its password."""
+
+    def __init__(self, stations: Mapping[str, Any], clock: Clock) -> None:
+        self._stations = {address.upper(): options for address, options in stations.items()}
+        self._clock = clock
+        self._stream = Stream()
+        self._heads: dict[str, Frame] = {}
+        self._packets: dict[tuple[str, int], Packets] = {}
+        self._queries: dict[str, deque[bytes]] = {}
+        self._asked: dict[str, str] = {}
+        self._clock_set_ms: dict[str, int] = {}
+
+    def feed(self, data: bytes) -> list[Heard]:
+        """Take bytes as they come, cut anywhere; return what is whole by now. Never raises."""
+        return [
+            Heard(frame=raw, device=self._device(raw), fault=fault) if fault else self._heard(raw)
+            for raw, fault in self._stream.feed(data)
+        ]
+
+    def ask(self, device: str, series: str, first_ms: int, end_ms: int) -> bytes:
+        """Return a query (38H) for what a station has of whole hours; the next follow its answers."""
+        head, station = self._heads.get(device), self._stations.get(device)
+        if head is None or station is None or series not in (FIVE_MINUTES, HOURLY, TIMED) or first_ms >= end_ms:
+            return b""
+        zone = ZoneInfo(station.zone)
+        first = datetime.fromtimestamp(first_ms / 1000, zone).replace(minute=0, second=0, microsecond=0)
+        end = (
+            datetime.fromtimestamp((end_ms - 1) / 1000, zone).replace(minute=0, second=0, microsecond=0) + _HOUR
+        )
+        blocks = series == FIVE_MINUTES
+        numbers = [int(identifier, 16) for identifier in station.history]
+        queries = deque(
+            self._down(head, PERIOD, _period(head, first, end, number, blocks=blocks), end=ENQ, serial=0)
+            for number in numbers
+            if (number == RAIN_BLOCK or number in STAGE_BLOCKS) == blocks
+        )
+        if not queries:
+            return b""
+        self._asked[device] = series
+        query = queries.popleft()
+        self._queries[device] = queries
+        return query
+
+    def _device(self, raw: bytes) -> str:
+        address = station_of(raw)
+        return address if address in self._stations else ""
+
+    def _heard(self, raw: bytes) -> Heard:
+        frame = parse(raw)
+        if frame.direction == "down":  # our own words, sent back by a modem
+            return Heard(frame=raw, device=self._device(raw))
+        try:
+            return self._taken(raw, frame)
+        except FrameError as error:
+            return Heard(frame=raw, device=frame.station, fault=error)
+
+    def _taken(self, raw: bytes, frame: Frame) -> Heard:
+        station = self._stations.get(frame.station)
+        if station is None:
+            raise FrameError(
+                "station", f"{frame.station} is not registered", remedy="give it a [[source.device]]"
+            )
+        if station.password and station.password.upper() != frame.password:
+            raise FrameError("password", f"{frame.station} says {frame.password}")
+        self._heads[frame.station] = replace(frame, body=b"")
+        if frame.function == KEEP_ALIVE:
+            return Heard(frame=raw, device=frame.station)
+        if frame.start == SYN and frame.total > 1:
+            return self._packet(raw, frame, station)
+        return self._whole(raw, frame, read_body(frame, frame.body), station)
+
+    def _whole(self, raw: bytes, frame: Frame, body: Body, station: Station) -> Heard:
+        asked = self._asked.get(frame.station, "") if frame.function == PERIOD else ""
+        found = reports(frame.station, frame.function, body, station, asked)
+        answer = self._down(frame, frame.function, b"", end=self._end(frame, station), serial=body.serial)
+        answer += self._next_query(frame) + self._clock_command(frame, body, station)
+        return Heard(frame=raw, device=frame.station, reports=found, answer=answer)
+
+    def _packet(self, raw: bytes, frame: Frame, station: Station) -> Heard:
+        key = frame.station, frame.function
+        packets = self._packets.get(key)
+        if packets is None or packets.total != frame.total:
+            while len(self._packets) >= _MOST_REPORTS_IN_PACKETS:
+                del self._packets[next(iter(self._packets))]
+            packets = self._packets[key] = Packets(frame.total)
+        try:
+            packets.add(frame, last=frame.end == ETX)
+        except FrameError:
+            del self._packets[key]
+            raise
+        missing = packets.missing()
+        if packets.ended and not missing:
+            del self._packets[key]
+            body = read_body(frame, packets.body(), cut=frame.function == PICTURE)
+            return self._whole(raw, replace(frame, end=ETX), body, station)
+        answer = b""
+        if packets.ended:
+            answer = self._down(
+                frame, frame.function, b"", end=NAK, serial=packets.serial(), packet=(frame.total, missing)
+            )
+        elif frame.function >= _FIRST_ANSWER:
+            answer = self._down(frame, frame.function, b"", end=ACK, serial=packets.serial())
+        return Heard(frame=raw, device=frame.station, answer=answer)
+
+    def _end(self, frame: Frame, station: Station) -> int:
+        if frame.end == ETB:
+            return ACK
+        if frame.function >= _FIRST_ANSWER:
+            return ESC if self._queries.get(frame.station) else EOT
+        return ESC if station.stay and frame.start == STX else EOT
+
+    def _next_query(self, frame: Frame) -> bytes:
+        queries = self._queries.get(frame.station)
+        if frame.function != PERIOD or frame.end != ETX or not queries:
+            return b""
+        return queries.popleft()
+
+    def _clock_command(self, frame: Frame, body: Body, station: Station) -> bytes:
+        """Return a command that sets a clock which is off, at most once an hour."""
+        now_ms = self._clock()
+        if not station.set_clock or not station.stay or frame.function >= _FIRST_ANSWER:
+            return b""
+        if now_ms - self._clock_set_ms.get(frame.station, now_ms - _CLOCK_AGAIN_MS) < _CLOCK_AGAIN_MS:
+            return b""
+        if abs(_sent_ms(body, station) - now_ms) <= _CLOCK_OFF_MS:
+            return b""
+        self._clock_set_ms[frame.station] = now_ms
+        return self._down(frame, _SET_CLOCK, b"", end=ENQ, serial=0)
+
+    def _down(
+        self,
+        head: Frame,
+        function: int,
+        params: bytes,
+        *,
+        end: int,
+        serial: int,
+        packet: tuple[int, int] = (0, 0),
+    ) -> bytes:
+        """Return a frame for the station of `head`, in its own coding, with our time in its zone."""
+        zone = ZoneInfo(self._stations[head.station].zone)
+        now = f"{datetime.fromtimestamp(self._clock() / 1000, zone):%y%m%d%H%M%S}"
+        opening = f"{serial:04X}{now}"
+        return build(
+            Frame(
+                direction="down", center=head.center, station=head.station, password=head.password,
+                function=function, body=(opening.encode() if head.text else bytes.fromhex(opening)) + params,
+                start=SYN if packet[0] else STX, total=packet[0], number=packet[1], end=end, text=head.text,
+            )
+        )  # fmt: skip
+
+
+def _sent_ms(body: Body, station: Station) -> float:
+    """Return when a station says that it is, epoch milliseconds; 0 where that is no time at all."""
+    try:
+        return moment(body.sent_at, ZoneInfo(station.zone)).timestamp() * 1000
+    except FrameError:
+        return 0.0
+
+
+def _period(head: Frame, first: datetime, end: datetime, number: int, *, blocks: bool) -> bytes:
+    """Return what a query asks for: from hour, to hour, time step, identifier."""
+    hours = f"{first:%y%m%d%H}", f"{end:%y%m%d%H}"
+    if head.text:
+        code = ELEMENTS[number].code if number in ELEMENTS else f"{number:02X}"
+        return f"{hours[0]} {hours[1]} {'DRN05' if blocks else 'DRH01'} {code} ".encode()
+    return bytes.fromhex(f"{''.join(hours)}0418{'000005' if blocks else '000100'}{number:02X}")
