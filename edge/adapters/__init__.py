@@ -10,7 +10,10 @@ import importlib
 from edge.adapters.adapter import Adapter
 from edge.model.errors import ConfigError
 
-PROTOCOLS: dict[str, str] = {}
+PROTOCOLS: dict[str, str] = {
+    "cjt188": "edge.adapters.cjt188",
+    "dlt645": "edge.adapters.dlt645",
+}
 """Name of a protocol -> module with its ADAPTER; imported when somebody asks for it."""
 
 
