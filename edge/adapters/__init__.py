@@ -11,6 +11,8 @@ from edge.adapters.adapter import Adapter
 from edge.model.errors import ConfigError
 
 PROTOCOLS: dict[str, str] = {
+    "cjt188": "edge.adapters.cjt188",
+    "dlt645": "edge.adapters.dlt645",
     "hj212": "edge.adapters.hj212",
     "sl651": "edge.adapters.sl651",
 }
