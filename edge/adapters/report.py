@@ -34,8 +34,8 @@ class Report:
     `device` is what it calls itself on the wire. `time_ms` is the moment of measurement, epoch milliseconds;
     None where the protocol tells none, then it is the moment of receipt. `series` tells apart what a device
     reports at paces of its own (real time, minutes, hours); "2051/2" is the second part of a report that came
-    in several frames. `number` is the device's own number of the report within `session`, where the protocol has
-    one (LoRaWAN's frame counter): gaps are then seen by it.
+    in several frames. `number` is the device's own number of the report within `session`, where the protocol
+    has one (LoRaWAN's frame counter): gaps are then seen by it.
     """
 
     device: str

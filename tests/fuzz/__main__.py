@@ -8,7 +8,7 @@ import time
 import traceback
 
 from fuzz.run import Tally, fuzz
-from fuzz.targets import TARGETS
+from fuzz.targets import FOREIGN, TARGETS
 
 SHOWN = 6
 
@@ -18,17 +18,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
     parser.add_argument("--inputs", type=int, default=1_000_000, help="how many, over all targets")
     parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same inputs")
-    parser.add_argument("--target", choices=[target.name for target in TARGETS], help="only this one")
+    every = [*TARGETS, *FOREIGN]
+    parser.add_argument("--target", choices=[target.name for target in every], help="only this one")
+    parser.add_argument("--foreign", action="store_true", help="foreign protocols, as many inputs to each")
     parser.add_argument("--hex", type=bytes.fromhex, help="only this input, of the --target")
     options = parser.parse_args()
-    targets = [target for target in TARGETS if options.target in (None, target.name)]
+    chosen = FOREIGN if options.foreign else TARGETS
+    targets = [target for target in every if options.target == target.name] or list(chosen)
     if options.hex is not None:
         if options.target is None:
             parser.error("--hex needs a --target")
         print(targets[0].judge(options.hex))  # a finding comes as its traceback
         return 0
     began_s = time.monotonic()
-    tallies = {target.name: fuzz(target, options.inputs // len(targets), options.seed) for target in targets}
+    inputs = options.inputs if options.foreign else options.inputs // len(targets)
+    tallies = {target.name: fuzz(target, inputs, options.seed) for target in targets}
     for name, tally in tallies.items():
         _show(name, tally)
     found = [tally.finding for tally in tallies.values() if tally.finding]

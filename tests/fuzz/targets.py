@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import cbor2
-from fuzz import commit
+from fuzz import commit, foreign
 
 from edge.model.errors import IdentityError, SeriesError, WireError
 from edge.protocol import wire
@@ -237,4 +237,8 @@ TARGETS = (
     Target("packets", judge_packets, MQTT_SEEDS, MQTT_WORDS),
     Target("lines", judge_lines, LINE_SEEDS, LINE_WORDS),
     Target("topic", judge_topic, (b"cn/v1/ys-07/data", b"cn/v1/lamp-0123/birth"), TOPIC_WORDS),
+)
+FOREIGN = tuple(
+    Target(name, foreign.judge_of(name, foreign.known(name)), foreign.seeds(name))
+    for name in foreign.protocols()
 )
