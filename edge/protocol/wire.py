@@ -139,8 +139,11 @@ def row_fault(row: Any, columns: int) -> str | None:
     if type(row[0]) is not int or not -MAX_VALUE < row[0] < MAX_VALUE:
         return "dt is not an integer"
     for index, cell in enumerate(row[1:]):
-        value = cell[0] if type(cell) is list and len(cell) == 2 and cell[1] in DOUBTS else cell
-        if value is not None and (type(value) is not int or not -MAX_VALUE < value < MAX_VALUE):
+        is_doubted = type(cell) is list and len(cell) == 2 and type(cell[1]) is int and cell[1] in DOUBTS
+        value = cell[0] if is_doubted else cell
+        if value is None and not is_doubted:
+            continue
+        if type(value) is not int or not -MAX_VALUE < value < MAX_VALUE:
             return f"value {index} is no integer of 53 bits: {str(value)[:40]!r}"
     return None
 

@@ -157,6 +157,13 @@ def test_bytes_after_the_end_are_refused() -> None:
         ([0, 1, True], "value 1 is no integer"),
         ([0, 1, 2**53], "value 1 is no integer"),
         ([0, 1, "x"], "value 1 is no integer"),
+        ([0, [1, 4], [2, 3]], None),
+        ([0, 1, [2, 1]], "value 1 is no integer"),
+        ([0, 1, [2, True]], "value 1 is no integer"),
+        ([0, 1, [2, 3.0]], "value 1 is no integer"),
+        ([0, 1, [None, 4]], "value 1 is no integer"),
+        ([0, 1, [[2, 3], 3]], "value 1 is no integer"),
+        ([0, 1, [2]], "value 1 is no integer"),
     ],
 )
 def test_a_row_is_judged_alone(row: Any, fault: str | None) -> None:

@@ -138,6 +138,14 @@ def test_a_spike_that_shows_only_in_a_later_commit_is_told_in_the_line_that_show
     assert fields(line)["level_m_prior_qc"] == "3i"
 
 
+def test_what_a_device_doubts_itself_keeps_its_mark_and_what_it_calls_wrong_is_no_neighbour() -> None:
+    rows = [*minutes(3000, 3001), [2 * PERIOD_MS, [4200, 4], 371], [3 * PERIOD_MS, [3002, 3], 371]]
+    lines, bad = intake().read(pack([*rows, *minutes(3003, start=4)]), 0, 5, NOW_MS)
+    told = [(fields(line).get("level_m"), fields(line).get("level_m_rejected")) for line in lines]
+    assert told == [("3.0", None), ("3.001", None), (None, "4.2"), ("3.002", None), ("3.003", None)]
+    assert [fields(line).get("level_m_qc") for line in lines] == [None, None, "4i", "3i", None] and not bad
+
+
 def test_rules_see_values_and_flags_as_they_stand_in_the_lines() -> None:
     seen: list[Seen] = []
     intake().read(pack([*minutes(3000, -9_999_000, None, 3001), [30_000, 3000, 371]]), 0, 5, NOW_MS, seen)
