@@ -43,7 +43,7 @@ def _item(name: str, figure: Figure) -> str:
 
 def _pairs(name: str, figure: Figure) -> Iterator[str]:
     code, factor = CODES[name]
-    decimals = QUANTITIES[name].decimals + (3 if factor < 1 else 1 if factor > 1 else 0)
+    decimals = QUANTITIES[name].decimals + (factor > 1)
     for suffix, value in figure.values.items():
         yield f"{code}-{suffix}={_plain(value / factor, decimals)}"
     yield f"{code}-Flag={_MARKS[figure.flag]}"
