@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from edge.adapters.adapter import Clock, Heard
@@ -45,6 +45,19 @@ EXE_RTN: dict[str, str] = {
 }
 
 
+class _Part(NamedTuple):
+    """The packet of a report that came last."""
+
+    moment_ms: int | None
+    number: int
+    qn: str | None
+
+    def followed_by(self, packet: Packet) -> bool:
+        """Tell whether a packet without a time is the next of the same report, or this one again."""
+        number = packet.pno or 1
+        return number > 1 and (number == self.number + 1 or (number, packet.qn) == (self.number, self.qn))
+
+
 class LoggerTalk:
     """What loggers on one connection say; several stations may share it.
 
@@ -56,7 +69,7 @@ class LoggerTalk:
         self._clock = clock
         self._splitter = Splitter(self._check)
         self._heard: dict[str, Packet] = {}  # MN -> its latest packet: its system and edition
-        self._moments: dict[tuple[str, str], int | None] = {}  # of the report whose packets are coming
+        self._latest: dict[tuple[str, str], _Part] = {}  # (MN, CN) -> of the report that is coming
         self._last_qn_ms = 0
 
     def feed(self, data: bytes) -> list[Heard]:
@@ -68,13 +81,12 @@ class LoggerTalk:
 
         EndTime is the end itself: loggers differ in whether it is still within.
         """
-        cn = series.partition("/")[0]
         latest = self._heard.get(device)
-        if cn not in _HISTORY or latest is None:
+        if series not in _HISTORY or latest is None:
             return b""
         local = zone(self._devices[device].time_zone)
         begin, end = digits14(first_ms, local), digits14(end_ms + 999, local)
-        return self._request(latest, cn, f"BeginTime={begin},EndTime={end}")
+        return self._request(latest, series, f"BeginTime={begin},EndTime={end}")
 
     def _check(self, frame: bytes) -> FrameError | None:
         return check(frame, self._profile(device_of(frame)))
@@ -116,12 +128,13 @@ class LoggerTalk:
         return Heard(frame=raw, device=packet.mn, reports=reports, answer=self._answer(packet, options))
 
     def _moment(self, packet: Packet, options: Options) -> int | None:
-        """Return the packet's DataTime, or that of the first packet of the same report."""
-        key = (packet.mn or "", packet.cn or "")
+        """Return the packet's DataTime; that of the packet before it where a split report says it only once."""
+        key, number = (packet.mn or "", packet.cn or ""), packet.pno or 1
         moment_ms = data_time_ms(packet, options)
-        if moment_ms is None and (packet.pno or 1) > 1:
-            return self._moments.get(key)
-        self._moments[key] = moment_ms
+        before = self._latest.get(key)
+        if moment_ms is None and before is not None and before.followed_by(packet):
+            moment_ms = before.moment_ms
+        self._latest[key] = _Part(moment_ms, number, packet.qn)
         return moment_ms
 
     def _answer(self, packet: Packet, options: Options) -> bytes:

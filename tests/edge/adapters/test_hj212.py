@@ -324,22 +324,40 @@ def test_every_word_is_a_quantity() -> None:
     assert (WORDS["02-Rtd"], WORDS["060-Avg"]) == (WORDS["a21026-Rtd"], WORDS["w21003-Avg"])
 
 
-def test_a_split_report_is_read_packet_by_packet_at_its_one_time() -> None:
-    parted = talk()
-    first = packet("DataTime=20240501100000;a34004-Avg=1", "2051", 7, part=(2, 1))
-    second = packet("a34002-Avg=2", "2051", 7, part=(2, 2))
-    heard = parted.feed(first + second)
-    assert [(h.reports[0].series, h.reports[0].time_ms) for h in heard] == [
-        ("2051", shanghai(2024, 5, 1, 10)),
-        ("2051/2", shanghai(2024, 5, 1, 10)),
-    ]
-    assert all(b"CN=9014" in h.answer for h in heard)
+def part(number: int, cp: str = "a34002-Avg=2", time: str = "", qn: str = "1") -> bytes:
+    told = f"DataTime={time};{cp}" if time else cp
+    return packet(told, "2051", 7, qn=qn, part=(3, number))
 
 
-def test_a_second_packet_whose_first_was_never_heard_is_a_fault() -> None:
-    fault = one(packet("a34002-Rtd=2", "2011", 7, part=(2, 2))).fault
-    assert fault is not None
-    assert fault.reason == "time"
+TEN, TWENTY = "20240501101000", "20240501102000"
+
+
+def test_a_split_report_is_read_and_answered_packet_by_packet_at_its_one_time() -> None:
+    for stream in (
+        part(1, time=TEN) + part(2) + part(2) + part(3),
+        part(1, time=TEN) + part(2, time=TEN) + part(2, time=TEN) + part(3, time=TEN),
+    ):
+        heard = talk().feed(stream)
+        assert [one.reports[0].series for one in heard] == ["2051", "2051/2", "2051/2", "2051/3"]
+        assert {one.reports[0].time_ms for one in heard} == {shanghai(2024, 5, 1, 10, 10)}
+        assert all(read(one.answer).cn == "9014" for one in heard)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"",
+        part(1, time=TEN, qn="0"),
+        part(1, time=TEN, qn="0")
+        + part(2, qn="0")
+        + part(3, qn="0")
+        + part(1, time=TWENTY).replace(b"=2", b"=3"),
+    ],
+)
+def test_a_packet_without_a_time_takes_none_from_another_report(before: bytes) -> None:
+    heard = talk().feed(before + part(3))[-1]
+    assert heard.fault is not None
+    assert (heard.fault.reason, heard.reports, heard.answer) == ("time", (), b"")
 
 
 # answers, passwords, requests
@@ -408,7 +426,7 @@ def test_what_bears_no_reading_is_answered_all_the_same(cn: str) -> None:
     assert read(heard.answer).cn == "9014"
 
 
-@pytest.mark.parametrize("cn", ["2051", "2061", "2031", "2041", "2051/2"])
+@pytest.mark.parametrize("cn", ["2051", "2061", "2031", "2041"])
 def test_history_is_asked_for_in_the_stations_time(cn: str) -> None:
     line = talk()
     line.feed(GOOD)
@@ -416,7 +434,7 @@ def test_history_is_asked_for_in_the_stations_time(cn: str) -> None:
     assert (asked.qn, asked.st, asked.cn, asked.pw, asked.mn, asked.flag) == (
         "20231115061320123",
         "22",
-        cn[:4],
+        cn,
         "100000",
         MN,
         5,
