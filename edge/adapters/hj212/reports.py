@@ -43,8 +43,8 @@ def data_time_ms(packet: Packet, options: Options) -> int | None:
 def report(packet: Packet, options: Options, moment_ms: int | None) -> Report | None:
     """Return the reading of a data packet; None where it bears no value. Raises FrameError `time`.
 
-    Each packet of a split report is a reading of its own ("2051/2"): the logger is answered, and forgets, packet
-    by packet.
+    Each packet of a split report is a reading of its own ("2051/2"): the logger is answered, and forgets,
+    packet by packet.
     """
     if packet.cn not in DATA or packet.mn is None or not (found := tuple(values(packet, options))):
         return None

@@ -329,7 +329,8 @@ def part(number: int, cp: str = "a34002-Avg=2", time: str = "", qn: str = "1") -
     return packet(told, "2051", 7, qn=qn, part=(3, number))
 
 
-TEN, TWENTY = "20240501101000", "20240501102000"
+TEN = "20240501101000"
+SPOILT = part(1, time="20240501102000").replace(b"Avg=2", b"Avg=3")
 
 
 def test_a_split_report_is_read_and_answered_packet_by_packet_at_its_one_time() -> None:
