@@ -63,7 +63,7 @@ def crc16(data: bytes) -> int:
 
 
 def size(head: bytes) -> int | None:
-    """Return how many bytes a frame has that starts like this: 0 where none does, None where it is too early."""
+    """Return how many bytes a frame has that starts so: 0 where none does, None where it is too early."""
     if head[:1] == bytes((SOH,)):
         digits = head[1 : TEXT_HEAD_BYTES - 1]
         if not _HEX_DIGITS.issuperset(digits):

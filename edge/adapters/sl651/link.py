@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -29,6 +28,7 @@ from edge.adapters.sl651.frame import (
     station_of,
 )
 from edge.adapters.sl651.packets import Packets
+from edge.adapters.sl651.queries import Queries, Query
 from edge.adapters.sl651.readings import FIVE_MINUTES, HOURLY, TIMED, moment, reports
 from edge.adapters.sl651.shown import read_body
 from edge.adapters.sl651.station import Station
@@ -40,6 +40,8 @@ _MOST_REPORTS_IN_PACKETS = 8
 _CLOCK_OFF_MS = 30_000
 _CLOCK_AGAIN_MS = 3_600_000
 _HOUR = timedelta(hours=1)
+_ASKABLE = (FIVE_MINUTES, HOURLY, TIMED, "")
+"""What a station keeps: hours, blocks of five minutes; "" is a device whose series are one."""
 
 
 class Link:
@@ -51,8 +53,7 @@ class Link:
         self._stream = Stream()
         self._heads: dict[str, Frame] = {}
         self._packets: dict[tuple[str, int], Packets] = {}
-        self._queries: dict[str, deque[bytes]] = {}
-        self._asked: dict[str, str] = {}
+        self._queries: dict[str, Queries] = {}
         self._clock_set_ms: dict[str, int] = {}
 
     def feed(self, data: bytes) -> list[Heard]:
@@ -63,9 +64,9 @@ class Link:
         ]
 
     def ask(self, device: str, series: str, first_ms: int, end_ms: int) -> bytes:
-        """Return a query (38H) for what a station has of whole hours; the next follow its answers."""
+        """Return a query (38H) for what a station has of these hours; b"" while another one is under way."""
         head, station = self._heads.get(device), self._stations.get(device)
-        if head is None or station is None or series not in (FIVE_MINUTES, HOURLY, TIMED) or first_ms >= end_ms:
+        if head is None or station is None or series not in _ASKABLE or first_ms >= end_ms:
             return b""
         zone = ZoneInfo(station.zone)
         first = datetime.fromtimestamp(first_ms / 1000, zone).replace(minute=0, second=0, microsecond=0)
@@ -73,18 +74,12 @@ class Link:
             datetime.fromtimestamp((end_ms - 1) / 1000, zone).replace(minute=0, second=0, microsecond=0) + _HOUR
         )
         blocks = series == FIVE_MINUTES
-        numbers = [int(identifier, 16) for identifier in station.history]
-        queries = deque(
-            self._down(head, PERIOD, _period(head, first, end, number, blocks=blocks), end=ENQ, serial=0)
-            for number in numbers
-            if (number == RAIN_BLOCK or number in STAGE_BLOCKS) == blocks
-        )
-        if not queries:
-            return b""
-        self._asked[device] = series
-        query = queries.popleft()
-        self._queries[device] = queries
-        return query
+        queries = self._queries.setdefault(device, Queries(self._clock))
+        for number in (int(identifier, 16) for identifier in station.history):
+            if (number == RAIN_BLOCK or number in STAGE_BLOCKS) == blocks:
+                params = _period(head, first, end, number, blocks=blocks)
+                queries.add(Query(series, f"{first} {end}", params))
+        return self._query(head)
 
     def _device(self, raw: bytes) -> str:
         address = station_of(raw)
@@ -115,10 +110,15 @@ class Link:
         return self._whole(raw, frame, read_body(frame, frame.body), station)
 
     def _whole(self, raw: bytes, frame: Frame, body: Body, station: Station) -> Heard:
-        asked = self._asked.get(frame.station, "") if frame.function == PERIOD else ""
-        found = reports(frame.station, frame.function, body, station, asked)
-        answer = self._down(frame, frame.function, b"", end=self._end(frame, station), serial=body.serial)
-        answer += self._next_query(frame) + self._clock_command(frame, body, station)
+        queries = self._queries.get(frame.station) if frame.function == PERIOD else None
+        found = reports(frame.station, frame.function, body, station, queries.series if queries else "")
+        query = b""
+        if queries is not None and frame.end == ETX:
+            found = queries.answered(found)
+            query = self._query(frame)
+        end = _end(frame, station, more=bool(query))
+        answer = self._down(frame, frame.function, b"", end=end, serial=body.serial)
+        answer += query + self._clock_command(frame, body, station)
         return Heard(frame=raw, device=frame.station, reports=found, answer=answer)
 
     def _packet(self, raw: bytes, frame: Frame, station: Station) -> Heard:
@@ -147,18 +147,10 @@ class Link:
             answer = self._down(frame, frame.function, b"", end=ACK, serial=packets.serial())
         return Heard(frame=raw, device=frame.station, answer=answer)
 
-    def _end(self, frame: Frame, station: Station) -> int:
-        if frame.end == ETB:
-            return ACK
-        if frame.function >= _FIRST_ANSWER:
-            return ESC if self._queries.get(frame.station) else EOT
-        return ESC if station.stay and frame.start == STX else EOT
-
-    def _next_query(self, frame: Frame) -> bytes:
-        queries = self._queries.get(frame.station)
-        if frame.function != PERIOD or frame.end != ETX or not queries:
-            return b""
-        return queries.popleft()
+    def _query(self, head: Frame) -> bytes:
+        """Return the next query that waits, once the station is free to answer it."""
+        query = self._queries[head.station].next()
+        return self._down(head, PERIOD, query.params, end=ENQ, serial=0) if query else b""
 
     def _clock_command(self, frame: Frame, body: Body, station: Station) -> bytes:
         """Return a command that sets a clock which is off, at most once an hour."""
@@ -193,6 +185,14 @@ class Link:
                 start=SYN if packet[0] else STX, total=packet[0], number=packet[1], end=end, text=head.text,
             )
         )  # fmt: skip
+
+
+def _end(frame: Frame, station: Station, *, more: bool) -> int:
+    """Return how an answer ends: whether the station may hang up."""
+    if frame.end == ETB:
+        return ACK
+    stays = more if frame.function >= _FIRST_ANSWER else station.stay and frame.start == STX
+    return ESC if stays else EOT
 
 
 def _sent_ms(body: Body, station: Station) -> float:

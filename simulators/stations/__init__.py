@@ -1,0 +1,1 @@
+"""Foreign stations as a centre meets them, each written from its protocol's page and from nothing of ours."""
