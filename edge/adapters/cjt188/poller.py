@@ -1,4 +1,4 @@
-"""One water, gas or other meter that is asked: its question, how its answer is told from all else on the line."""
+"""One water, gas or other meter that is asked: its question, and how its answer is told from all else."""
 
 from __future__ import annotations
 
@@ -70,7 +70,5 @@ def address(device: str) -> str:
     """Return a meter's address in full: leading zeros may be left out. Raises ConfigError."""
     full = device.upper().zfill(len(EVERYBODY))
     if full != EVERYBODY and not (len(full) == len(EVERYBODY) and full.isascii() and full.isdecimal()):
-        raise ConfigError(
-            f"{device!r} is no CJ/T 188 address", remedy="fourteen digits, the maker's code first"
-        )
+        raise ConfigError(f"{device!r} is no CJ/T 188 address", remedy="fourteen digits, maker's code first")
     return full

@@ -73,10 +73,8 @@ def values(answer: Telegram) -> tuple[Value, ...]:
     some meters send it in another order, so it never is the time of a measurement.
     """
     if not answer.plain:
-        remedy = "heat meters' longer answers are not taken apart"
-        raise FrameError(
-            "layout", f"{len(answer.data)} bytes are no water or gas meter's answer", remedy=remedy
-        )
+        remedy = "a heat meter's longer answer is not taken apart"
+        raise FrameError("layout", f"{len(answer.data)} bytes are no water meter's answer", remedy=remedy)
     data, medium = answer.data, _MEDIA.get(answer.meter_type, "other")
     return (
         _value(medium, data[3:7], data[7]),

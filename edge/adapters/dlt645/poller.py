@@ -101,7 +101,7 @@ class Dlt645Poller:
                 answer = telegram(frame)
                 if answer.error:
                     self._refuse(question, answer)
-                if answer.di == question.di and _part(answer) in (0, question.part):
+                if answer.di == question.di and _part(answer) == question.part:
                     question.answered = True
                     return self._values(question, answer)
         if any(self._is_own(frame) for frame in found.broken):
@@ -149,7 +149,7 @@ def address(device: str) -> str:
 
 
 def _part(answer: Telegram) -> int:
-    """Return the number of a further part; a first answer has none, and answers to any question for itself."""
+    """Return which part of an identifier's data an answer has; the first is 0."""
     return answer.data[-1] if answer.function == Asking.FOLLOW else 0
 
 

@@ -45,8 +45,7 @@ def _sender(frame: bytes) -> str:
         found = telegram(frame)
         if not found.from_meter:
             return ""
-        return (
-            reported_address(found) if found.function == Asking.ADDRESS and not found.error else found.address
-        )
+        told = found.function == Asking.ADDRESS and not found.error
+        return reported_address(found) if told else found.address
     except FrameError:
         return spelt(frame[1:7]) if frame[8] & FROM_METER else ""

@@ -20,7 +20,7 @@ _EDITION_1997 = frozenset((0x01, 0x02, 0x04, 0x0A, 0x0C, 0x0F))
 
 
 class Asking(IntEnum):
-    """All that this project ever says to a meter; the other functions change it: write, freeze, clear, switch."""
+    """All that this project ever says to a meter; other functions change it: write, freeze, clear, switch."""
 
     READ = 0x11
     FOLLOW = 0x12
@@ -79,8 +79,8 @@ def telegram(raw: bytes) -> Telegram:
     data = bytes((byte - _OFFSET) & 0xFF for byte in frame[10:-2])
     found = Telegram(address=spelt(frame[1:7]), control=frame[8], data=data)
     if found.function in _EDITION_1997:
-        raise FrameError("edition", f"control {found.control:02X} is DL/T 645-1997, not 2007",
-                         remedy="the meter has identifiers of two bytes; this edition is not read")  # fmt: skip
+        remedy = "the meter has identifiers of two bytes; that edition is not read"
+        raise FrameError("edition", f"control {found.control:02X} is DL/T 645-1997, not 2007", remedy=remedy)
     if found.error and found.from_meter and not data:
         raise FrameError("length", "an error answer without its error word")
     if found.function in (Asking.READ, Asking.FOLLOW) and not found.error and len(data) < 4:

@@ -20,7 +20,7 @@ def elements(found: Item, data: bytes) -> list[bytes]:
 
 
 def number(found: Item, raw: bytes) -> float | None:
-    """Return the number of an element; None where the meter fills it with FF, having none. Raises FrameError."""
+    """Return the number of an element; None where the meter filled it with FF. Raises FrameError."""
     digits = raw[:_NUMBER_OF_DEMAND] if found.form is Form.DEMAND else raw
     if not digits.strip(b"\xff"):
         return None
