@@ -122,7 +122,7 @@ def _sizes(raw: bytes, *, is_answer: bool) -> list[int]:
 
 
 def _likely(raw: bytes, sizes: list[int]) -> int:
-    """Return which length was meant: where the CRC is right, else of a request that makes sense, else the last."""
+    """Return which length was meant: where the CRC is right, else a sensible request, else the last."""
     for size in sizes:
         if len(raw) > size and crc_right(raw[:size]):
             return size
