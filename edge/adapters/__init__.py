@@ -14,6 +14,7 @@ PROTOCOLS: dict[str, str] = {
     "cjt188": "edge.adapters.cjt188",
     "dlt645": "edge.adapters.dlt645",
     "hj212": "edge.adapters.hj212",
+    "modbus-devices": "edge.adapters.modbus",
     "sl651": "edge.adapters.sl651",
 }
 """Name of a protocol -> module with its ADAPTER; imported when somebody asks for it."""

@@ -114,13 +114,15 @@ class Line:
         time_ms = self._desk.inbox.now_ms()
         values: list[Value] = []
         answered = False
-        for exchange in asked.poller.exchanges():
+        exchanges = asked.poller.exchanges()
+        for exchange in exchanges:
             found = await self._exchange(pipe, asked, exchange)
             answered = answered or found is not None
             values += found or ()
             if found is None and (not answered and asked.silent):
                 break  # it was silent before, and is: the others wait
-        asked.silent = 0 if answered else asked.silent + 1
+        if exchanges:  # who was asked nothing is not silent
+            asked.silent = 0 if answered else asked.silent + 1
         if not answered and asked.silent == QUIET_AFTER_ROUNDS:
             log.warning("%s: %s does not answer", self._source.name, asked.device.node)
         if values:
