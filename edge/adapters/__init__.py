@@ -10,7 +10,13 @@ import importlib
 from edge.adapters.adapter import Adapter
 from edge.model.errors import ConfigError
 
-PROTOCOLS: dict[str, str] = {}
+PROTOCOLS: dict[str, str] = {
+    "cayenne-lpp": "edge.adapters.cayenne",
+    "json": "edge.adapters.plain",
+    "lorawan-uplinks": "edge.adapters.lorawan",
+    "senml": "edge.adapters.senml",
+    "sparkplug": "edge.adapters.sparkplug",
+}
 """Name of a protocol -> module with its ADAPTER; imported when somebody asks for it."""
 
 
