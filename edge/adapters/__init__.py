@@ -11,11 +11,16 @@ from edge.adapters.adapter import Adapter
 from edge.model.errors import ConfigError
 
 PROTOCOLS: dict[str, str] = {
+    "cayenne-lpp": "edge.adapters.cayenne",
     "cjt188": "edge.adapters.cjt188",
     "dlt645": "edge.adapters.dlt645",
     "hj212": "edge.adapters.hj212",
+    "json": "edge.adapters.plain",
+    "lorawan-uplinks": "edge.adapters.lorawan",
     "modbus-devices": "edge.adapters.modbus",
+    "senml": "edge.adapters.senml",
     "sl651": "edge.adapters.sl651",
+    "sparkplug": "edge.adapters.sparkplug",
 }
 """Name of a protocol -> module with its ADAPTER; imported when somebody asks for it."""
 
