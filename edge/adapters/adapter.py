@@ -85,6 +85,10 @@ class Poller(Protocol):
         """Return the questions of one round; one that fails costs the others nothing."""
 
 
+Order = Callable[[str, Any, str, Mapping[str, Any]], Sequence[Exchange]]
+"""Takes (device, its options, name of a command, its arguments); returns what is said to the device, the last
+exchange being the proof that it was done. Raises CityError for what cannot be done."""
+
 Hear = Callable[[str, bytes], Sequence[Report]]
 """Takes (topic or path, payload) of a message and returns what it reports. Raises FrameError."""
 
@@ -101,7 +105,8 @@ class Adapter:
     `words` says what its keys mean; a device's own table comes before it. `options` is the frozen dataclass of
     a device's own keys in its `[[source.device]]` table. A protocol has what it speaks of `talk` (devices that
     call us over a stream), `poller` (devices that are asked) and `hear` (messages over MQTT or HTTP).
-    `talk` and `hear` get the options of the known devices by their ids on the wire.
+    `talk` and `hear` get the options of the known devices by their ids on the wire. `order` says how a command
+    is done by a device that is asked.
     """
 
     decoder: Callable[[], Decode]
@@ -110,3 +115,4 @@ class Adapter:
     talk: Callable[[Mapping[str, Any], Clock], Talk] | None = None
     poller: Callable[[str, Any], Poller] | None = None
     hear: Callable[[Mapping[str, Any], Clock], Hear] | None = None
+    order: Order | None = None

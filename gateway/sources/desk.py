@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from edge.adapters.frame import FrameError
 from edge.adapters.report import Report
 from edge.model.errors import WireError
+from edge.protocol.command import Command, Reply, Status, decode_command, encode_reply
+from edge.protocol.topics import Leaf, topic
 from edge.protocol.wire import decode_ack
 from gateway.arrival import Arrival, Foreign, Inbox
-from gateway.sources.config import SourceConfig
+from gateway.sources.config import Device, SourceConfig
 from gateway.sources.numbering import BOOT
 from gateway.sources.seat import Message, Seat
 
@@ -19,7 +22,10 @@ log = logging.getLogger(__name__)
 
 MOST_ASKS = 8  # with the ledger's patience: over half an hour
 MOST_SPANS = 16
+MOST_REPLIES = 1_000
 
+Obey = Callable[[Device, Command, Callable[[Reply], None]], None]
+"""Lets a device do a command, and says what became of it."""
 Ask = Callable[[str, str, int, int], bool]
 """Asks a device (id, series) for what it has of [from, to) ms; False where nobody can be asked now."""
 
@@ -45,13 +51,20 @@ class Desk:
     """
 
     def __init__(
-        self, source: SourceConfig, inbox: Inbox, states: Mapping[str, bytes], ask: Ask | None = None
+        self,
+        source: SourceConfig,
+        inbox: Inbox,
+        states: Mapping[str, bytes],
+        ask: Ask | None = None,
+        obey: Obey | None = None,
     ) -> None:
         self.source = source
         self.inbox = inbox
         self.unseated: dict[tuple[str, str], int] = {}
         self.faults: dict[str, int] = {}
         self._ask = ask
+        self._obey = obey
+        self._replies: dict[int, Reply | None] = {}  # by the command's id; None while it is done
         self._seats = {
             (device.id, device.series): Seat(
                 device, source.protocol, state=states.get(device.node, b""), can_be_asked=ask is not None
@@ -125,6 +138,36 @@ class Desk:
                 "%s: %s does not give what is missing before number %d", self.source.name, node, given_up
             )
             self._put(seat, seat.give_up(given_up), None)
+
+    def command(self, node: str, payload: bytes) -> None:
+        """Let a device do a command, once; one that was heard before is answered as it was then."""
+        try:
+            command = decode_command(payload)
+        except WireError:  # the gateway wrote it itself: it cannot be
+            log.exception("a command to %s cannot be read", node)
+            return
+        if command.id in self._replies:
+            known = self._replies[command.id]
+            if known is not None:
+                self._reply(node, known)
+        elif command.expires_ms < self.inbox.now_ms():
+            self._done(node, Reply(command.id, Status.EXPIRED))
+        elif self._obey is None:
+            words = {"error": "this device takes no commands", "remedy": "see docs/protocols.md"}
+            self._done(node, Reply(command.id, Status.REFUSED, words))
+        else:
+            self._replies[command.id] = None
+            self._obey(self._nodes[node].device, command, partial(self._done, node))
+
+    def _done(self, node: str, reply: Reply) -> None:
+        self._replies[reply.id] = reply
+        while len(self._replies) > MOST_REPLIES:
+            del self._replies[next(iter(self._replies))]
+        self._reply(node, reply)
+
+    def _reply(self, node: str, reply: Reply) -> None:
+        name, now_ms = topic(node, Leaf.REPLY), self.inbox.now_ms()
+        self.inbox.put(Arrival(name, encode_reply(reply), now_ms, foreign=Foreign(node)))
 
     def _put(self, seat: Seat, messages: list[Message], done: Callable[[], None] | None) -> None:
         now_ms, node = self.inbox.now_ms(), seat.device.node

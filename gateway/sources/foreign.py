@@ -32,7 +32,8 @@ class ForeignSources:
         for source in self._sources:
             transport = self.transports[source.name]
             ask = transport.ask if isinstance(transport, Stream) else None
-            desk = self.desks[source.name] = Desk(source, self._inbox, states, ask)
+            obey = transport.obey if isinstance(transport, Line) else None
+            desk = self.desks[source.name] = Desk(source, self._inbox, states, ask, obey)
             transport.sit(desk)
             self._nodes |= dict.fromkeys((device.node for device in source.devices), desk)
 
@@ -83,6 +84,8 @@ class Ears(Source):
             self._nodes.send(topic, payload)
         elif leaf is Leaf.ACK:
             desk.acknowledged(node, payload)
+        elif leaf is Leaf.CMD:
+            desk.command(node, payload)
 
 
 def _transport(source: SourceConfig, gateway: str) -> Transport:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from edge.adapters.adapter import Exchange, Poller
 from edge.adapters.frame import FrameError, Refusal
 from edge.adapters.report import Report, Value
+from edge.model.errors import CityError, ConfigError
+from edge.protocol.command import Command, Reply, Status
 from gateway.sources.config import Device, SourceConfig
 from gateway.sources.desk import Desk
 from gateway.sources.pipe import Pipe, open_pipe
@@ -53,6 +56,8 @@ class Line:
             _Asked(device, source.adapter.poller(device.id, device.options), device.period_s or 60.0)
             for device in source.devices
         ]
+        self._orders: list[tuple[Device, Command, Callable[[Reply], None]]] = []
+        self._ordered = asyncio.Event()
         self.trouble = "not yet open"
         self.late = 0
 
@@ -64,6 +69,11 @@ class Line:
     def silent(self) -> list[str]:
         """Nodes that have not answered for some rounds."""
         return [each.device.node for each in self._asked if each.silent >= QUIET_AFTER_ROUNDS]
+
+    def obey(self, device: Device, command: Command, then: Callable[[Reply], None]) -> None:
+        """Do a command as soon as the line is free."""
+        self._orders.append((device, command, then))
+        self._ordered.set()
 
     async def run(self) -> None:
         """Ask until cancelled; a line that breaks is opened again."""
@@ -96,7 +106,7 @@ class Line:
         heapq.heapify(due)
         while True:
             due_s, index = due[0]
-            await asyncio.sleep(max(0.0, due_s - loop.time()))
+            await self._obey_until(pipe, due_s)
             asked = self._asked[index]
             if loop.time() - due_s > asked.period_s:
                 self.late += 1
@@ -107,6 +117,39 @@ class Line:
                 rest_s = min(period_s * 2 ** (asked.silent - 1), LONGEST_REST_S)
                 next_s = max(next_s, due_s + period_s * (rest_s // period_s))
             heapq.heapreplace(due, (next_s, index))
+
+    async def _obey_until(self, pipe: Pipe, due_s: float) -> None:
+        """Rest until a device is due, and do commands meanwhile."""
+        while True:
+            while self._orders:
+                await self._do(pipe, *self._orders[0])
+                self._orders.pop(0)
+            self._ordered.clear()
+            try:
+                async with asyncio.timeout_at(due_s):
+                    await self._ordered.wait()
+            except TimeoutError:
+                return
+
+    async def _do(self, pipe: Pipe, device: Device, command: Command, then: Callable[[Reply], None]) -> None:
+        """Do one command, and say what became of it: the last exchange is the proof."""
+        try:
+            if self._source.adapter.order is None:
+                raise ConfigError(f"{self._source.protocol} takes no commands")
+            steps = self._source.adapter.order(device.id, device.options, command.name, command.arguments)
+        except CityError as error:
+            then(Reply(command.id, Status.REFUSED, {"error": error.message, "remedy": error.remedy}))
+            return
+        for _ in range(TRIES):
+            try:
+                for step in steps:
+                    await converse(pipe, step)
+            except (Refusal, Unanswered) as error:
+                reply = Reply(command.id, Status.FAILED, {"error": str(error), "remedy": "look at the device"})
+                continue
+            reply = Reply(command.id, Status.DONE, dict(command.arguments))
+            break
+        then(reply)
 
     async def _round(self, pipe: Pipe, asked: _Asked) -> None:
         """Ask one device everything, or look whether a silent one is back; report what it said."""

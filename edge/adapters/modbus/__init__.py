@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edge.adapters.adapter import Adapter
 from edge.adapters.modbus.decode import decoder
+from edge.adapters.modbus.lamp import order
 from edge.adapters.modbus.poller import ModbusOptions, ModbusPoller
 from edge.adapters.report import Word
 
@@ -34,4 +35,4 @@ WORDS = {
     "water_temperature_c": Word("water_temperature_c"),
 }
 
-ADAPTER = Adapter(decoder=decoder, words=WORDS, options=ModbusOptions, poller=ModbusPoller)
+ADAPTER = Adapter(decoder=decoder, words=WORDS, options=ModbusOptions, poller=ModbusPoller, order=order)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from edge.adapters.adapter import Exchange
 from edge.adapters.frame import FrameError
 from edge.adapters.modbus.answer import answer
-from edge.adapters.modbus.profile import Output, Profile
+from edge.adapters.modbus.poller import ModbusOptions, unit_of
+from edge.adapters.modbus.profile import Output, Profile, profile
 from edge.adapters.modbus.request import COILS, HOLDING, WRITE_COIL, Framing, Request
 from edge.adapters.report import Value
 from edge.model.errors import ConfigError
@@ -41,6 +44,20 @@ def write(
         write=_exchange(setting, framing, timeout_s, output, None),
         read_back=_exchange(_reading(output, unit), framing, timeout_s, output, raw),
     )
+
+
+def order(device: str, options: ModbusOptions, name: str, arguments: Mapping[str, Any]) -> Sequence[Exchange]:
+    """Return what does a command: `lamp` with level_pct, 0 to 100 of the output's range. Raises ConfigError."""
+    if name != "lamp" or not options.lamp:
+        raise ConfigError(f"this device cannot do {name}", remedy='name its output: lamp = "way_0"')
+    level_pct = arguments.get("level_pct")
+    if type(level_pct) is not int or not 0 <= level_pct <= 100 or arguments.get("minutes"):
+        raise ConfigError("lamp takes level_pct from 0 to 100 and nothing else: the device keeps no time")
+    device_profile, unit, framing = profile(options.profile), unit_of(device), Framing(options.framing)
+    output = device_profile.output(options.lamp)
+    raw = output.low + round((output.high - output.low) * level_pct / 100)
+    done = write(device_profile, unit, options.lamp, raw, framing=framing, timeout_s=options.timeout_s)
+    return done.write, done.read_back
 
 
 def state(

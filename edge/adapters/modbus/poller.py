@@ -24,12 +24,16 @@ REFUSED_ROUNDS = 60
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModbusOptions:
-    """A device's own keys: its profile (a name, or the path of a .toml file) and what of it is fitted."""
+    """A device's own keys: its profile (a name, or the path of a .toml file) and what of it is fitted.
+
+    `lamp` is the output that the command `lamp` sets.
+    """
 
     profile: str
     fitted: tuple[str, ...] = ()
     framing: Literal["rtu", "tcp"] = "rtu"
     timeout_s: float = 1.0
+    lamp: str = ""
 
 
 def unit_of(device: str) -> int:
