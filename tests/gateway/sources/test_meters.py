@@ -176,8 +176,8 @@ async def test_electricity_meters_of_a_rough_line_are_read_and_every_reading_is_
     async with line(transport, rough, tmp_path) as address:
         street = street_of(source(
             "dlt645", transport, address,
-            "161 whole power_meter",
-            '000000000162 lacking power_meter items = ["00010000", "02060000", "02010100"]',
+            "161 whole power_meter timeout_s = 5.0",
+            '000000000162 lacking power_meter items = ["00010000", "02060000", "02010100"]; timeout_s = 5.0',
             '000000000163 dead power_meter items = ["00010000"]; timeout_s = 0.2',
             '000000000164 late power_meter items = ["00010000"]; timeout_s = 0.2',
             '171118445100 spoilt power_meter items = ["00010000", "02010100"]',
@@ -225,7 +225,7 @@ async def test_water_and_gas_meters_of_a_rough_line_are_read_and_every_reading_i
     async with line(transport, rough, tmp_path) as address:
         street = street_of(source(
             "cjt188", transport, address,
-            "78330011223344 water water_meter",
+            "78330011223344 water water_meter timeout_s = 5.0",
             '78330011223345 swapped water_meter order = "1F90"',
             "78330011223346 dead water_meter timeout_s = 0.2",
             "78330011223347 late water_meter timeout_s = 0.2",
