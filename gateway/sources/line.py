@@ -210,6 +210,7 @@ async def converse(pipe: Pipe, exchange: Exchange) -> tuple[Value, ...]:
                 if values is not None:
                     return tuple(values)
     except TimeoutError:
+        came = came.removeprefix(exchange.request)  # adapters that echo: a dead device said nothing
         raise Unanswered(FrameError("timeout", f"no answer within {exchange.timeout_s:g} s"), came) from None
     except Refusal:
         raise

@@ -1,19 +1,19 @@
 """Who is alone on a line of CJ/T 188 meters: one question to everybody.
 
 Several meters answer at once and spoil each other's answer; the standard has no question to some of them, so
-their addresses are read from their plates.
+their addresses are read from their plates. Two answers at once can also look like a third that is right, so
+who was heard is asked again by the whole address.
 """
 
 from __future__ import annotations
 
-from edge.adapters.cjt188.telegram import ENVELOPE, address_request
+from edge.adapters.cjt188.telegram import ANY_TYPE, ENVELOPE, address_request, read_request
 from edge.adapters.envelope import FROM_METER, RollCall, spelt
 
 
 def question(tail: str = "") -> bytes:
-    """Return the question to all meters; `tail` is always empty here."""
-    assert not tail
-    return address_request()
+    """Return the question to all meters, or to the one whose whole address is given."""
+    return read_request(ANY_TYPE, tail, "901F", 0) if tail else address_request()
 
 
 def heard(data: bytes) -> RollCall:

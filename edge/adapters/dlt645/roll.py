@@ -2,6 +2,8 @@
 
 One question suffices for a single meter. Several answer at once and spoil each other's answer: then all whose
 address ends in 00, in 01 ... 99 are asked, and those again that clash: the addresses grow from their end.
+Two answers at once can also look like a third that is right, so who was heard is asked again by the whole
+address; one that does not answer to it was a clash.
 """
 
 from __future__ import annotations
