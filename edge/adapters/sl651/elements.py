@@ -56,6 +56,15 @@ ELEMENTS: dict[int, Element] = {
 IDS: dict[str, int] = {element.code.upper(): number for number, element in ELEMENTS.items()}
 """Code in capitals, as ASCII frames have it -> identifier."""
 
+DEFINITIONS: dict[int, int] = {
+    RAIN_BLOCK: 0x60,
+    **dict.fromkeys(STAGE_BLOCKS, 0xC0),
+    **dict.fromkeys(range(0x1A, 0x27), 0x19),
+    **dict.fromkeys(STAGES, 0x23),
+    VOLTAGE: 0x12,
+}
+"""Identifier -> its usual definition byte, with which it is asked for; reports are read by their own."""
+
 WORDS: dict[str, Word] = {
     "02": Word("temperature_c"),
     "03": Word("water_temperature_c"),

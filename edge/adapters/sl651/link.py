@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from edge.adapters.adapter import Clock, Heard
 from edge.adapters.frame import FrameError
 from edge.adapters.sl651.body import KEEP_ALIVE, PERIOD, PICTURE, Body
-from edge.adapters.sl651.elements import ELEMENTS, RAIN_BLOCK, STAGE_BLOCKS
+from edge.adapters.sl651.elements import DEFINITIONS, ELEMENTS, RAIN_BLOCK, STAGE_BLOCKS
 from edge.adapters.sl651.frame import (
     ACK,
     ENQ,
@@ -29,7 +29,7 @@ from edge.adapters.sl651.frame import (
 )
 from edge.adapters.sl651.packets import Packets
 from edge.adapters.sl651.queries import Queries, Query
-from edge.adapters.sl651.readings import FIVE_MINUTES, HOURLY, TIMED, moment, reports
+from edge.adapters.sl651.readings import FIVE_MINUTES, HOURLY, TIMED, UNIFORM_SERIES, moment, reports
 from edge.adapters.sl651.shown import read_body
 from edge.adapters.sl651.station import Station
 from edge.adapters.sl651.stream import Stream
@@ -40,8 +40,9 @@ _MOST_REPORTS_IN_PACKETS = 8
 _CLOCK_OFF_MS = 30_000
 _CLOCK_AGAIN_MS = 3_600_000
 _HOUR = timedelta(hours=1)
-_ASKABLE = (FIVE_MINUTES, HOURLY, TIMED, "")
-"""What a station keeps: hours, blocks of five minutes; "" is a device whose series are one."""
+_DEFINITION = 0x23  # four bytes, three decimals
+_ASKABLE = (FIVE_MINUTES, HOURLY, TIMED, UNIFORM_SERIES, "")
+"""What comes at even steps; "" is a device whose series are one."""
 
 
 class Link:
@@ -74,11 +75,11 @@ class Link:
             datetime.fromtimestamp((end_ms - 1) / 1000, zone).replace(minute=0, second=0, microsecond=0) + _HOUR
         )
         blocks = series == FIVE_MINUTES
+        pace_min = 5 if blocks else 60 if series == HOURLY else station.pace_min
         queries = self._queries.setdefault(device, Queries(self._clock))
-        for number in (int(identifier, 16) for identifier in station.history):
-            if (number == RAIN_BLOCK or number in STAGE_BLOCKS) == blocks:
-                params = _period(head, first, end, number, blocks=blocks)
-                queries.add(Query(series, f"{first} {end}", params))
+        for identifier in map(bytes.fromhex, station.history):
+            if (identifier[0] == RAIN_BLOCK or identifier[0] in STAGE_BLOCKS) == blocks:
+                queries.add(Query(series, f"{first} {end}", _period(head, first, end, identifier, pace_min)))
         return self._query(head)
 
     def _device(self, raw: bytes) -> str:
@@ -203,10 +204,13 @@ def _sent_ms(body: Body, station: Station) -> float:
         return 0.0
 
 
-def _period(head: Frame, first: datetime, end: datetime, number: int, *, blocks: bool) -> bytes:
-    """Return what a query asks for: from hour, to hour, time step, identifier."""
-    hours = f"{first:%y%m%d%H}", f"{end:%y%m%d%H}"
+def _period(head: Frame, first: datetime, end: datetime, identifier: bytes, pace_min: int) -> bytes:
+    """Return what a query asks for: from hour, to hour, time step, and the two bytes of an identifier."""
+    hours, number = (f"{first:%y%m%d%H}", f"{end:%y%m%d%H}"), identifier[0]
+    days, hour, minute = pace_min // 1440, pace_min // 60 % 24, pace_min % 60
     if head.text:
         code = ELEMENTS[number].code if number in ELEMENTS else f"{number:02X}"
-        return f"{hours[0]} {hours[1]} {'DRN05' if blocks else 'DRH01'} {code} ".encode()
-    return bytes.fromhex(f"{''.join(hours)}0418{'000005' if blocks else '000100'}{number:02X}")
+        step = f"DRD{days:02d}" if days else f"DRN{minute:02d}" if minute else f"DRH{hour:02d}"
+        return f"{hours[0]} {hours[1]} {step} {code} ".encode()
+    element = identifier if len(identifier) > 1 else bytes((number, DEFINITIONS.get(number, _DEFINITION)))
+    return bytes.fromhex(f"{''.join(hours)}0418{days:02d}{hour:02d}{minute:02d}") + element

@@ -282,14 +282,14 @@ def test_missing_hours_are_asked_for_one_element_after_another_and_come_as_one_r
     talk.feed(TIMED)
     first = said(talk.ask(STATION, "hourly", at("2017-07-18 08:30"), at("2017-07-18 10:00")))
     assert (first["function"], first["end"], first["serial"]) == ("38", "ENQ", 0)
-    assert first["params_hex"] == "1707180817071810" + "0418000100" + "39"
+    assert first["params_hex"] == "1707180817071810" + "0418000100" + "3923"
     assert talk.ask(STATION, "hourly", at("2017-07-18 08:30"), at("2017-07-18 10:00")) == b""
 
     head = "0035170718110128F1F1001122334448F0F017071809000418000100"
     stage = only(talk.feed(up(0x38, body("39230001049000010480", head))))
     assert stage.reports == ()
     ended, asked = stage.answer[:25], stage.answer[25:]
-    assert said(ended)["end"] == "ESC" and said(asked)["params_hex"].endswith("26")
+    assert said(ended)["end"] == "ESC" and said(asked)["params_hex"].endswith("2619")
     rain = only(talk.feed(up(0x38, body("2619000040000041", head))))
     assert said(rain.answer)["end"] == "EOT"
     assert [(report.series, report.time_ms, numbers(report)) for report in rain.reports] == [
@@ -302,8 +302,12 @@ def test_missing_five_minutes_are_asked_for_in_blocks() -> None:
     talk = link(history=("39", "F4"))
     talk.feed(TIMED)
     query = said(talk.ask(STATION, "5min", at("2017-07-18 10:05"), at("2017-07-18 11:00")))
-    assert query["params_hex"] == "1707181017071811" + "0418000005" + "F4"
+    assert query["params_hex"] == "1707181017071811" + "0418000005" + "F460"
     assert {report.series for report in only(talk.feed(PERIOD)).reports} == {"5min"}
+    often = link(history=("3922",), pace_min=15)
+    often.feed(TIMED)
+    timed = said(often.ask(STATION, "timed", at("2017-07-18 10:05"), at("2017-07-18 11:00")))
+    assert timed["params_hex"] == "1707181017071811" + "0418000015" + "3922"
     assert talk.ask(STATION, "extra", 0, NOW_MS) == b""
 
 
@@ -365,7 +369,7 @@ def test_a_bad_crc_is_a_fault_without_an_answer_and_the_repeat_is_taken() -> Non
 
 
 @pytest.mark.parametrize("options", [
-    {"password": "12"}, {"zone": "Mars/Olympus"}, {"missing": ("none",)}, {"history": ("stage",)},
+    {"password": "12"}, {"zone": "Mars/Olympus"}, {"missing": ("none",)}, {"history": ("stage",)}, {"pace_min": 0},
 ])  # fmt: skip
 def test_an_option_that_cannot_be_meant_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
