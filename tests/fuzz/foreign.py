@@ -145,6 +145,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "hj212": {"010000A8900016F000169DC0": {"password": "100000"}, "DXCBZ000000005": {"password": "123456"}},
     "dlt645": {"000000000161": {}},
     "cjt188": {"78330011223344": {}},
+    "modbus-devices": {"1": {"profile": "pzem-004t-v3"}, "80": {"profile": "dfrobot-sen0492"}},
     "sl651": {"0012345678": {"password": "1234"}, "0011223344": {"password": "03E8"}},
 }
 """Devices that the vectors speak of: id -> its own keys."""
