@@ -179,6 +179,7 @@ def values(frame: Frame) -> list[Value]:
     return found
 
 
+MEANT_CHANNELS = 16
 _MEANINGS = {
     "luminosity": Word("illuminance_lx"),
     "temperature": Word("temperature_c"),
@@ -191,9 +192,10 @@ _MEANINGS = {
     "frequency": Word("frequency_hz"),
 }
 WORDS: Mapping[str, Word] = {
-    f"{name}_{channel}": word for name, word in _MEANINGS.items() for channel in range(256)
+    f"{name}_{channel}": word for name, word in _MEANINGS.items() for channel in range(MEANT_CHANNELS)
 }
-"""What is plain from the type alone. Where two channels have one type, the device's table tells."""
+"""What is plain from the type alone. Where two channels have one type, or for
+higher channels, the device's table tells."""
 
 
 def _decode(case: Case) -> dict[str, Any]:
@@ -213,8 +215,8 @@ def hear(options: Mapping[str, Any], clock: Clock) -> Hear:
     """Return the reader of bare payloads; whose they are stands in the topic."""
 
     def heard(topic: str, payload: bytes) -> Sequence[Report]:
-        device, series = device_in(topic, options)
-        return [Report(device=device, values=tuple(values(parse(payload))), series=series)]
+        device, _ = device_in(topic, options)
+        return [Report(device=device, values=tuple(values(parse(payload))))]
 
     return heard
 

@@ -6,6 +6,7 @@ says what it is.
 
 from __future__ import annotations
 
+from binascii import crc32
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -21,7 +22,7 @@ from edge.model.errors import ConfigError
 
 _TIME_PATHS = ("Time", "last_seen", "timestamp", "time")
 """Where the time is looked for: Tasmota, zigbee2mqtt, and what others call it."""
-_SENSOR = "SENSOR"
+_SENSOR, _STATE = "SENSOR", "STATE"
 _NO_READINGS = (
     "availability", "set", "get", "LWT", "RESULT", "INFO1", "INFO2", "INFO3", "UPTIME", "HASS_STATE"
 )  # fmt: skip
@@ -39,7 +40,7 @@ class JsonOptions:
 
     time: str = ""
     timezone: str = ""
-    states: Mapping[str, float] = field(default_factory=dict)
+    states: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         try:
@@ -60,10 +61,20 @@ def hear(options: Mapping[str, Any], clock: Clock) -> Hear:
             return ()
         device, rest = named
         found, stamp_ms = message(payload, options.get(device, default), rest.replace("/", "."))
-        series = "" if rest == _SENSOR else rest
-        return (Report(device=device, values=tuple(found), time_ms=stamp_ms, series=series),) if found else ()
+        if not found:
+            return ()
+        if rest == _STATE:  # follows SENSOR within the second, which is as finely as Tasmota tells the time
+            stamp_ms = None
+        return (Report(device=device, values=tuple(found), time_ms=stamp_ms, series=_series(rest)),)
 
     return heard
+
+
+def _series(rest: str) -> str:
+    """Return the series of what follows the device in a topic: each has numbers of its own."""
+    if rest in ("", _SENSOR, _STATE):
+        return rest if rest == _STATE else ""
+    return f"{rest.replace('/', '.')}/{2 + crc32(rest.encode()) % 997}"
 
 
 def owner(topic: str, known: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -111,7 +122,7 @@ def _time(body: Mapping[str, Any], path: str, zone: tzinfo | None) -> tuple[str,
         if isinstance(found, (int, float)) and not isinstance(found, bool):
             return candidate, _epoch_ms(candidate, found)
     if path:
-        raise FrameError("format", f"there is no time at {path!r}")
+        raise FrameError("format", f"no time stands at {path!r}")
     return "", None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from edge.adapters import cayenne
 from edge.adapters.adapter import Adapter, Case, Clock, Decode, Hear
@@ -14,9 +14,6 @@ from edge.adapters.lorawan.session import Sessions
 from edge.adapters.lorawan.uplink import Event, Uplink
 from edge.adapters.message import flat, read_object
 from edge.adapters.report import Report, Value, Word
-from edge.model.errors import ConfigError
-
-OBJECT, CAYENNE, NONE = "object", "cayenne-lpp", "none"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,13 +25,9 @@ class LorawanOptions:
     `counter` false: its counter restarts without a join and the server lets it; readings are numbered by time.
     """
 
-    payload: str = OBJECT
+    payload: Literal["object", "cayenne-lpp", "none"] = "object"
     f_port: int = 0
     counter: bool = True
-
-    def __post_init__(self) -> None:
-        if self.payload not in (OBJECT, CAYENNE, NONE):
-            raise ConfigError(f"payload {self.payload!r}", remedy=f"one of {OBJECT}, {CAYENNE}, {NONE}")
 
 
 def read(topic: str, payload: bytes) -> Uplink | Event:
@@ -55,9 +48,9 @@ def values(uplink: Uplink, options: LorawanOptions) -> list[Value]:
     """Return the values of an uplink: the device's own, then how well it was heard. Raises FrameError."""
     found: list[Value] = []
     if not uplink.sealed and uplink.port != 0 and options.f_port in (0, uplink.port):
-        if options.payload == CAYENNE:
+        if options.payload == "cayenne-lpp":
             found = cayenne.values(cayenne.parse(uplink.data))
-        elif options.payload == OBJECT and uplink.decoded is not None:
+        elif options.payload == "object" and uplink.decoded is not None:
             found = list(flat(uplink.decoded))
     if uplink.rssi_dbm is not None:
         found.append(Value("rssi_dbm", uplink.rssi_dbm))
@@ -70,20 +63,22 @@ def hear(options: Mapping[str, Any], clock: Clock) -> Hear:
     """Return the reader of a server's messages. Every uplink is a reading, also without values: it counts."""
     sessions = Sessions()
     default = LorawanOptions()
+    names = {name.lower(): name for name in options}
 
     def heard(topic: str, payload: bytes) -> Sequence[Report]:
         message = read(topic, payload)
         if isinstance(message, Event) or message.simulated:
             return ()
-        chosen = options.get(message.dev_eui, default)
+        device = names.get(message.dev_eui, message.dev_eui)
+        chosen = options.get(device, default)
         found = tuple(values(message, chosen))
         if not chosen.counter:
-            return (Report(device=message.dev_eui, values=found, time_ms=message.time_ms),)
+            return (Report(device=device, values=found, time_ms=message.time_ms),)
         at_ms = clock() if message.time_ms is None else message.time_ms
         session = sessions.of(message.dev_eui, message.session, message.counter, at_ms)
         return (
             Report(
-                device=message.dev_eui,
+                device=device,
                 values=found,
                 time_ms=message.time_ms,
                 number=message.counter,

@@ -42,7 +42,7 @@ class SenmlOptions:
     the device uses the unit as the name: `{"%RH": "humidity_pct"}`.
     """
 
-    names: Mapping[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, quantity in self.names.items():

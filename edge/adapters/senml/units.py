@@ -28,7 +28,7 @@ _MORE: Mapping[str, Scale] = {
     "kvarh": Scale("vars", 3.6e6), "kVAh": Scale("VAs", 3.6e6), "Wh/km": Scale("J/m", 3.6),
     "m/h": Scale("m/s", 1 / 3600),
     "KiB": Scale("B", 1024.0), "GB": Scale("B", 1e9), "Mbit/s": Scale("bit/s", 1e6), "B/s": Scale("bit/s", 8.0),
-    "MB/s": Scale("bit/s", 8e6),
+    "MB/s": Scale("bit/s", 8e6), "kWs": Scale("J", 1e3),
 }  # fmt: skip
 """What RFC 8428 and RFC 8798 register besides the catalogue's units, and which of them are plain ratios."""
 
