@@ -54,8 +54,9 @@ def check(text: str, tables: Mapping[str, Any], place: str) -> tuple[list[Source
         mistakes = list(_mistakes(table, here))
         if not mistakes:
             source = read_source(table, here)
-            found.append(source)
             mistakes = list(_unfit(source, here))
+            if not mistakes:
+                found.append(source)
         findings += [_named(text, mistake) for mistake in mistakes]
     if not findings:
         try:

@@ -32,7 +32,7 @@ def check_command(
 ) -> None:
     """Explain the [[source]] tables of a file: what each will do, what is wrong, what is suspicious."""
     sources, findings = check(_text(file), load_toml(file), str(file))
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=max(100, Console().width))
     for each in sources:
         show(console, each)
     for finding in findings:
@@ -42,7 +42,7 @@ def check_command(
     if wrong:
         console.print(f"[red]✗[/] {_count(wrong, 'mistake')}: the gateway does not start with this file")
         raise typer.Exit(1)
-    doubtful = f", {_count(len(findings), 'doubt')}" if findings else ""
+    doubtful = f", {_count(len(findings), 'warning')}" if findings else ""
     sign = "[yellow]![/]" if findings else "[green]✓[/]"
     console.print(
         f"{sign} {_count(len(sources), 'source')}, {_count(devices, 'device')}{doubtful}, nothing wrong"
@@ -60,7 +60,12 @@ def show(console: Console, source: SourceConfig) -> None:
     for device in source.devices:
         series = [escape(device.series) or "[dim]all others[/]"] if has_series else []
         table.add_row(
-            escape(device.id), device.node, device.kind, period(source, device), *series, escape(words(device))
+            escape(device.id),
+            device.node,
+            device.kind,
+            period(source, device),
+            *series,
+            escape(words(device, source.protocol)),
         )
     console.print(Padding(table, (0, 0, 0, 2)))
     console.print()
@@ -92,7 +97,7 @@ def period(source: SourceConfig, device: Device) -> str:
     return f"{device.period_s:g} s"
 
 
-def words(device: Device) -> str:
+def words(device: Device, protocol: str) -> str:
     """Say what a device's own words mean, and how many the protocol brings."""
     said = []
     for key, (quantity, factor, offset) in device.own.items():
@@ -102,7 +107,7 @@ def words(device: Device) -> str:
     theirs = len(device.words.keys() - device.own.keys())
     more = [f"{len(said) - MOST_WORDS} more"] if len(said) > MOST_WORDS + 1 else []
     kept = said[:MOST_WORDS] if more else said
-    return ", ".join([*kept, *more, *([f"{theirs} of the protocol"] if theirs else [])]) or "none"
+    return ", ".join([*kept, *more, *([f"{theirs} of {protocol}"] if theirs else [])]) or "none"
 
 
 def tell(console: Console, finding: Finding, file: Path) -> None:
