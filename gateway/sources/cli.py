@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 from rich.console import Console
@@ -11,9 +12,13 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
+from edge.adapters.modbus.request import LAST_UNIT, Framing
 from edge.config import load_toml
+from edge.model.errors import CityError, ConfigError
 from gateway.sources.check import Finding, check, is_line, load, on_serial
 from gateway.sources.config import Device, SourceConfig
+from gateway.sources.scan import SETTINGS, Parity, Search, sample, scan
+from gateway.sources.watch import Watch
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 MOST_WORDS = 4
@@ -47,6 +52,94 @@ def check_command(
     console.print(
         f"{sign} {_count(len(sources), 'source')}, {_count(devices, 'device')}{doubtful}, nothing wrong"
     )
+
+
+@app.command("scan")
+def scan_command(
+    line: Annotated[
+        str, typer.Argument(metavar="LINE", help="A serial port, or host:port of a serial server.")
+    ],
+    protocols: Annotated[
+        list[str] | None, typer.Option("--protocol", help=f"One of {', '.join(SETTINGS)}; again for more.")
+    ] = None,
+    baud: Annotated[
+        str, typer.Option("--baud", help="As 2400,9600; else what is usual for each protocol.")
+    ] = "",
+    parity: Annotated[str, typer.Option("--parity", help="As N,E, tried with each baud.")] = "N",
+    units: Annotated[str, typer.Option("--units", help="Modbus units, as 1-32,80.")] = f"1-{LAST_UNIT}",
+    framing: Annotated[
+        Framing, typer.Option("--framing", help="Of Modbus; tcp needs host:port.")
+    ] = Framing.RTU,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", help="Seconds to wait for an answer; 0: usual.")
+    ] = 0.0,
+) -> None:
+    """Find Modbus units and meters on a line, and print [[source]] tables for them.
+
+    Only reading commands are sent. The gateway must not be using the line. The tables go to standard output,
+    all else to standard error; Ctrl-C ends the search and prints what was found until then.
+    """
+    search = Search(
+        address=line,
+        transport="tcp-client" if ":" in line and not Path(line).exists() else "serial",
+        protocols=_protocols(protocols),
+        settings=tuple((rate, how) for rate in _bauds(baud) for how in _parities(parity)),
+        units=_units(units),
+        framing=framing,
+        timeout_s=timeout_s,
+    )
+    console = Console(stderr=True, highlight=False)
+    watch = Watch(console)
+    try:
+        with watch.shown:
+            asyncio.run(scan(search, watch))
+    except KeyboardInterrupt:
+        console.print("stopped")
+    except (OSError, TimeoutError) as error:
+        raise CityError(
+            f"{line}: {error or 'no answer'}", remedy="does something else hold the line?"
+        ) from None
+    if not watch.devices:
+        console.print("[yellow]![/] nobody answered")
+        console.print("  [bold]try:[/] A and B changed over? power? the gateway stopped? --baud and --parity?")
+        raise typer.Exit(1)
+    console.print(f"[green]✓[/] {_count(len(watch.devices), 'device')}; for gateway.toml:\n")
+    typer.echo(sample(search, watch.devices))
+
+
+def _protocols(names: list[str] | None) -> tuple[str, ...]:
+    wrong = [name for name in names or () if name not in SETTINGS]
+    if wrong:
+        raise ConfigError(f"cannot look for {wrong[0]!r}", remedy=f"one of {', '.join(SETTINGS)}")
+    return tuple(names or SETTINGS)
+
+
+def _bauds(text: str) -> tuple[int, ...]:
+    words_of = text.replace(",", " ").split()
+    if not all(word.isdecimal() and int(word) > 0 for word in words_of):
+        raise ConfigError(f"--baud {text!r} is no list of rates", remedy="for example 2400,9600")
+    return tuple(map(int, words_of))
+
+
+def _parities(text: str) -> tuple[Parity, ...]:
+    found = [
+        each for word in text.upper().replace(",", " ").split() for each in get_args(Parity) if each == word
+    ]
+    if len(found) != len(text.replace(",", " ").split()) or not found:
+        raise ConfigError(f"--parity {text!r} is no list of N, E, O", remedy="for example N,E")
+    return tuple(found)
+
+
+def _units(text: str) -> tuple[int, ...]:
+    found: list[int] = []
+    for part in text.replace(",", " ").split():
+        first, _, last = part.partition("-")
+        if not first.isdecimal() or not (last or first).isdecimal():
+            raise ConfigError(f"--units {text!r} is no list of units", remedy="for example 1-32,80")
+        found += range(int(first), int(last or first) + 1)
+    if not found or not all(1 <= unit <= LAST_UNIT for unit in found):
+        raise ConfigError(f"--units {text!r} is not within 1 to {LAST_UNIT}", remedy="for example 1-32,80")
+    return tuple(dict.fromkeys(found))
 
 
 def show(console: Console, source: SourceConfig) -> None:

@@ -124,7 +124,7 @@ def test_a_mistake_is_named_with_its_line(text: str, old: str, new: str, words: 
         (METER + METER.replace("hall-meter-1", "hall-meter-2"), "", "", "2 sources hold /dev/null"),
         (LOGGER + LOGGER.replace("outfall-1", "outfall-2").replace("loggers", "again"), "", "",
          "device 'A110000_0001' stands in 'loggers' and 'again'"),
-        (MESSAGES, 'transport = "mqtt"\naddress = "mqtt://127.0.0.1:1883"', 
+        (MESSAGES, 'transport = "mqtt"\naddress = "mqtt://127.0.0.1:1883"',
          'transport = "http"\naddress = ":0"',          "whoever reaches :0 may post readings"),
         ('[gateway]\nid = "hall-meter-1"\n[nodes]\nadmit_any = true\n' + METER, "", "", "gateway itself"),
         ('[gateway]\nid = "gw-01"\n' + METER, "", "", "will be quarantined as `unregistered`"),
