@@ -24,6 +24,7 @@ PARTS: dict[str, tuple[str, str, str]] = {
     "store": ("cloud.stores.cli", "app", "Set up and check the database of readings."),
     "node": ("edge.field.cli", "app", "Provision, look after and update nodes."),
     "alerts": ("edge.channels.cli", "app", "Try the channels by which alerts are told."),
+    "source": ("gateway.sources.cli", "app", "Check and find foreign devices."),
     "decode": ("edge.adapters.cli", "decode", "Read frames of foreign devices."),
     "agent": ("edge.cli", "app", "Run this computer as a sensor node."),
     "replay": ("simulators.cli", "replay", "Publish recorded data as nodes."),

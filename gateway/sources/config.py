@@ -96,7 +96,7 @@ def read_sources(tables: Any, place: str) -> tuple[SourceConfig, ...]:
     """Return the sources of a configuration; ConfigError names table and key of the first mistake."""
     if not isinstance(tables, list):
         raise ConfigError(f"{place} is no list of tables", remedy="write [[source]]")
-    found = [_source(table, f"{place}[{index}]") for index, table in enumerate(tables)]
+    found = [read_source(table, f"{place}[{index}]") for index, table in enumerate(tables)]
     nodes: dict[str, str] = {}
     for source in found:
         for device in source.devices:
@@ -108,7 +108,8 @@ def read_sources(tables: Any, place: str) -> tuple[SourceConfig, ...]:
     return tuple(found)
 
 
-def _source(table: Any, place: str) -> SourceConfig:
+def read_source(table: Any, place: str) -> SourceConfig:
+    """Return one source; ConfigError as `read_sources`."""
     if not isinstance(table, Mapping):
         raise ConfigError(f"{place} is not a table")
     own = read_table(_Table, {key: value for key, value in table.items() if key != "device"}, place)
@@ -128,7 +129,7 @@ def _source(table: Any, place: str) -> SourceConfig:
     devices = table.get("device", [])
     if not isinstance(devices, list) or not devices:
         raise ConfigError(f"{place} has no device", remedy="write [[source.device]] below it")
-    known = [_device(protocol, each, f"{place}.device[{index}]") for index, each in enumerate(devices)]
+    known = [read_device(protocol, each, f"{place}.device[{index}]") for index, each in enumerate(devices)]
     keys = [(device.id, device.series) for device in known]
     if len(set(keys)) < len(keys):
         twice = next(key for key in keys if keys.count(key) > 1)
@@ -137,12 +138,13 @@ def _source(table: Any, place: str) -> SourceConfig:
     return SourceConfig(adapter=protocol, devices=tuple(known), **values)
 
 
-def _device(protocol: Adapter, table: Any, place: str) -> Device:
+def read_device(protocol: Adapter, table: Any, place: str) -> Device:
+    """Return one device of a source; ConfigError as `read_sources`."""
     if not isinstance(table, Mapping):
         raise ConfigError(f"{place} is not a table")
     common = {item.name for item in dataclasses.fields(_DeviceTable)}
     shared = read_table(_DeviceTable, {key: table[key] for key in table if key in common}, place)
-    options = read_table(protocol.options, {key: table[key] for key in table if key not in common}, place)
+    options = _options(protocol, {key: table[key] for key in table if key not in common}, place)
     try:
         node = node_id(shared.node)
     except IdentityError as error:
@@ -158,6 +160,15 @@ def _device(protocol: Adapter, table: Any, place: str) -> Device:
         id=shared.id, node=node, kind=shared.kind, series=shared.series, period_s=period_s,
         words=words, own=own, options=options,
     )  # fmt: skip
+
+
+def _options(protocol: Adapter, table: Mapping[str, Any], place: str) -> Any:
+    try:
+        return read_table(protocol.options, table, place)
+    except ConfigError as error:
+        if error.message.startswith(place):
+            raise
+        raise ConfigError(f"{place}: {error.message}", remedy=error.remedy) from None
 
 
 def _word(value: Any, place: str) -> Word:

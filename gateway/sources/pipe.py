@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import termios
 from typing import Protocol
 
 import serial
@@ -75,9 +76,12 @@ class SerialPipe:
     """A serial port, opened for ourselves alone."""
 
     def __init__(self, source: SourceConfig) -> None:
-        self._port = serial.Serial(
-            source.address, source.baud, parity=source.parity, timeout=0, write_timeout=5, exclusive=True
-        )
+        try:
+            self._port = serial.Serial(
+                source.address, source.baud, parity=source.parity, timeout=0, write_timeout=5, exclusive=True
+            )
+        except termios.error as error:  # which is no OSError
+            raise OSError(*error.args) from None
         self._came = bytearray()
         self._ready = asyncio.Event()
         self._error: OSError | None = None

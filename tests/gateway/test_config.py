@@ -2,12 +2,14 @@
 
 import dataclasses
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from edge.model.errors import ConfigError
 from gateway.config import GatewayConfig, load_config
+from gateway.sources.config import Device, SourceConfig, read_sources
 
 SAMPLE = Path(__file__).parents[2] / "gateway/gateway.sample.toml"
 
@@ -26,6 +28,23 @@ def test_the_sample_shows_every_key() -> None:
     for item in dataclasses.fields(GatewayConfig):
         for key in () if item.name == "sources" else dataclasses.fields(getattr(config, item.name)):
             assert re.search(rf"^(# )?{key.name} = ", text, re.MULTILINE), f"{item.name}.{key.name}"
+
+
+def test_the_sample_shows_every_key_of_a_source_in_tables_that_are_read() -> None:
+    text = SAMPLE.read_text(encoding="utf-8")
+    shown = re.sub(r"^# ?", "", text[text.index("# [[source]]") :], flags=re.MULTILINE)
+    sources = tomllib.loads(shown)["source"]
+    assert [source.protocol for source in read_sources(sources, "sample")] == [
+        "dlt645",
+        "hj212",
+        "lorawan-uplinks",
+    ]
+    keys = {key for source in sources for key in source}
+    assert keys == {item.name for item in dataclasses.fields(SourceConfig)} - {"adapter", "devices"} | {
+        "device"
+    }
+    own = {key for source in sources for device in source["device"] for key in device}
+    assert own >= {item.name for item in dataclasses.fields(Device)} - {"own", "options"}
 
 
 @pytest.mark.parametrize(
