@@ -16,8 +16,8 @@ from edge.model.quality import Flag
 FIVE_MINUTES = "5min"
 HOURLY, TIMED, UNIFORM_SERIES = "hourly", "timed", "uniform"
 SERIES = {
-    UNIFORM: UNIFORM_SERIES, 0x32: TIMED, 0x33: "extra", 0x34: HOURLY, 0x35: "manual", 0x37: "now", PERIOD: "period",
-    0x39: "manual", 0x3A: "now", PUMP: "pump", STATE: "state",
+    UNIFORM: UNIFORM_SERIES, 0x32: TIMED, 0x33: "extra", 0x34: HOURLY, 0x35: "manual", 0x37: "now",
+    PERIOD: "period", 0x39: "manual", 0x3A: "now", PUMP: "pump", STATE: "state",
 }  # fmt: skip
 """Function -> series. What is not here, tests (30H) among it, never becomes a reading."""
 

@@ -20,8 +20,8 @@ class Station:
     stages (F5) stand on. `missing` are numbers that mean no value here ("9999.999"). `block_time` says which of
     an hour's values the time of a block is that of. `stay` keeps a station on line after a report. `set_clock`
     lets us set its clock. `history` are the identifiers to ask for when something is missing, each with its
-    definition byte where that is not the usual one ("271B"); `pace_min` is how many minutes lie between its timed
-    or uniform reports, as far as they are asked for.
+    definition byte where that is not the usual one ("271B"); `pace_min` is how many minutes lie between its
+    timed or uniform reports, as far as they are asked for.
     """
 
     password: str = ""

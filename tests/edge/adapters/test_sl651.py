@@ -369,7 +369,8 @@ def test_a_bad_crc_is_a_fault_without_an_answer_and_the_repeat_is_taken() -> Non
 
 
 @pytest.mark.parametrize("options", [
-    {"password": "12"}, {"zone": "Mars/Olympus"}, {"missing": ("none",)}, {"history": ("stage",)}, {"pace_min": 0},
+    {"password": "12"}, {"zone": "Mars/Olympus"}, {"missing": ("none",)}, {"history": ("stage",)},
+    {"pace_min": 0},
 ])  # fmt: skip
 def test_an_option_that_cannot_be_meant_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
