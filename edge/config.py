@@ -74,8 +74,9 @@ def _convert(value: Any, hint: Any, place: str) -> Any:
         return Path(value).expanduser()
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    if hint == tuple[str, ...] and isinstance(value, list):
-        return tuple(_convert(item, str, f"{place}[{index}]") for index, item in enumerate(value))
+    if typing.get_origin(hint) is tuple and isinstance(value, list):
+        each = typing.get_args(hint)[0]
+        return tuple(_convert(item, each, f"{place}[{index}]") for index, item in enumerate(value))
     if typing.get_origin(hint) is typing.Literal:
         allowed = typing.get_args(hint)
         if value not in allowed:

@@ -31,6 +31,8 @@ from gateway.journal import Journal
 from gateway.ledger import Ledger
 from gateway.local import local_channels
 from gateway.mirror import Mirror
+from gateway.north.distributor import Distributor
+from gateway.north.queues import Queues
 from gateway.roster import Roster, nodes_from_file
 from gateway.shed import Shedder
 from gateway.sinks.line_http import LineHttpSink
@@ -84,7 +86,10 @@ class Gateway:
         self.mirror = Mirror(config.mirror) if config.mirror.url else None
         stored = self.mirror.offer if self.mirror else None
         self.forwarder = Forwarder(self.journal, self.ledger, self.sink, config.forward, now, stored)
-        self.shedder = Shedder(self.journal, self.ledger, config.backlog, self.committer.lock, now=now)
+        self.norths = Queues(config.north, self.journal, now)
+        self.distributors = [Distributor(queue, config.gateway.id, now) for queue in self.norths.active]
+        lock = self.committer.lock
+        self.shedder = Shedder(self.journal, self.ledger, config.backlog, lock, now=now, others=self.norths)
         cloud, own = config.cloud, config.gateway.id
         relay = self.committer.relay
         self.uplink = Uplink(cloud, own, self.journal, self.roster, relay, now) if cloud.url else None
@@ -120,6 +125,8 @@ class Gateway:
                 tasks.create_task(self.herald.run(), name="herald")
                 if self.mirror:
                     tasks.create_task(self.mirror.run(), name="mirror")
+                for north in self.distributors:
+                    tasks.create_task(north.run(), name=f"north-{north.queue.config.name}")
                 self._sampling = tasks.create_task(sampler.run(self.health), name="health")
                 if self.uplink:
                     tasks.create_task(self.uplink.run(self.accounts, self.status, on_roster), name="uplink")
@@ -171,6 +178,7 @@ class Gateway:
             **({"sources": self.foreign.status()} if self.config.sources else {}),
             "disk": self.shedder.trouble or "ok",
             **({"mirror": self.mirror.status} if self.mirror else {}),
+            **({"north": self.norths_status()} if self.distributors else {}),
             "nodes": len(self.roster),
             "connected": len(self.committer.alive),
             "reasons": dict(self._accounts.total().reasons),
@@ -179,6 +187,10 @@ class Gateway:
                 for dispute in self.committer.identities.disputes.values()
             ],
         }
+
+    def norths_status(self) -> dict[str, dict[str, Any]]:
+        """Return the state and the account of every [[north]], by its name."""
+        return {north.queue.config.name: north.status for north in self.distributors}
 
     async def _commit(self) -> None:
         config = self.config.commit
@@ -239,6 +251,7 @@ class Gateway:
     async def _shed(self) -> None:
         while True:
             try:
+                await self.norths.keep_limits()
                 await self.shedder.keep_limits()
             except JournalDamaged:
                 raise

@@ -21,7 +21,8 @@ from gateway.account import COUNTS, OVERWRITTEN, REASONS, RESTARTED, Counts
 from gateway.app import JOURNAL, Gateway, run_gateway
 from gateway.config import load_config
 from gateway.ledger import Drop
-from gateway.statement import ledger_document, mark_for_retry, read_accounts, read_quarantine
+from gateway.statement import ledger_document, mark_for_retry, read_accounts, read_norths, read_quarantine
+from gateway.tally import GivenUp, Tally
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 quarantine_app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -69,14 +70,15 @@ def ledger(
     node: Annotated[str | None, typer.Option("--node", help="Only this node.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Account for every reading: produced = stored + queued + dropped + quarantined + missing."""
+    """Tally for every reading: produced = stored + queued + dropped + quarantined + missing."""
     accounts = read_accounts(journal_in(data))
+    norths = read_norths(journal_in(data)) if node is None else {}
     if node is not None:
         if node not in accounts:
             raise ConfigError(f"the ledger knows no node {node!r}", remedy="`cityneuron ledger` lists them")
         accounts = {node: accounts[node]}
     if as_json:
-        typer.echo(json.dumps(ledger_document(accounts)))
+        typer.echo(json.dumps(ledger_document(accounts, norths)))
         return
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), caption="produced = " + " + ".join(COUNTS[1:]))
     table.add_column("node", overflow="ellipsis", no_wrap=True)
@@ -92,6 +94,23 @@ def ledger(
     console.print(table)
     for reason, count in sorted(total.reasons.items()):
         console.print(f"  {count:>12,} {_REASONS[reason]}")
+    if norths:
+        _print_norths(console, norths)
+
+
+def _print_norths(console: Console, norths: dict[str, Tally]) -> None:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), caption="taken = delivered + waiting + given up")
+    table.add_column("north", overflow="ellipsis", no_wrap=True)
+    for name in ("taken", "delivered", "waiting", "given up"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", justify="center", min_width=1)
+    for name, account in sorted(norths.items()):
+        counts = (account.taken, account.delivered, account.waiting, account.given_up.total())
+        table.add_row(name, *(f"{count:,}" for count in counts), "✓" if account.balanced else "[red]✗[/red]")
+    console.print(table)
+    for name, account in sorted(norths.items()):
+        for reason, count in sorted(account.given_up.items()):
+            console.print(f"  {count:>12,} {name}: {_GIVEN_UP[GivenUp(reason)]}")
 
 
 _REASONS = {
@@ -103,6 +122,13 @@ _REASONS = {
     f"dropped_{Drop.QUARANTINE_FULL}": "dropped: quarantine was full, the oldest gave way",
 }
 assert set(_REASONS) == set(REASONS)
+_GIVEN_UP = {
+    GivenUp.NO_ROOM: "given up: more waited than its most_mb, or the disk ran short",
+    GivenUp.TOO_OLD: "given up: waited longer than its keep_days",
+    GivenUp.NOT_ENCODED: "given up: its format cannot say them",
+    GivenUp.DAMAGED: "given up: damaged on the gateway's disk",
+}
+assert set(_GIVEN_UP) == set(GivenUp)
 
 
 @quarantine_app.command("list")

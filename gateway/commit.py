@@ -200,6 +200,7 @@ class Committer:
             self._message(arrival, change, {})
         elif entry.seq is not None and not entry.topic:  # a line that the store refused
             change.enter(entry.node, entry.boot, entry.seq, entry.seq + 1)
+            change.retold.add(len(change.lines))
             change.lines.append(entry.payload.decode())
             change.times_ms.append(0)
         else:

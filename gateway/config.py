@@ -12,6 +12,7 @@ from edge.quality import NO_OVERRIDES, Overrides, load_limits
 from gateway.forward import ForwardConfig
 from gateway.herald import AlertsConfig
 from gateway.mirror import MirrorConfig
+from gateway.north.config import NorthConfig, check_norths
 from gateway.shed import BacklogConfig
 from gateway.sinks.line_http import StoreConfig
 from gateway.sources.config import SourceConfig, read_sources
@@ -83,6 +84,7 @@ class GatewayConfig:
     rules: RulesConfig = field(default_factory=RulesConfig)
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
     sources: tuple[SourceConfig, ...] = ()
+    north: tuple[NorthConfig, ...] = ()
 
 
 def load_config(path: Path) -> GatewayConfig:
@@ -94,4 +96,5 @@ def load_config(path: Path) -> GatewayConfig:
         node_id(config.gateway.id)
     except IdentityError as error:
         raise ConfigError(f"{path}.gateway.id: {error.message}", remedy=error.remedy) from None
+    check_norths(config.north, str(path))
     return config

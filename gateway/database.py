@@ -10,11 +10,12 @@ import zlib
 from pathlib import Path
 
 from edge.model.errors import CityError
+from gateway import onward
 from gateway.salvage import copy_intact, is_damage, is_sound, lossy, set_aside
 
 log = logging.getLogger(__name__)
 
-FORMAT = 6
+FORMAT = 7
 OLDEST_FORMAT = 3
 CHECK_AT_ONCE_BYTES = 64 * 1024 * 1024
 """A larger file is looked through while the gateway works (inspection.py): a start must not take minutes."""
@@ -52,7 +53,7 @@ CREATE TABLE IF NOT EXISTS episode (
 CREATE TABLE IF NOT EXISTS reply (
   node TEXT NOT NULL, id INTEGER NOT NULL, status INTEGER NOT NULL, detail TEXT NOT NULL,
   time_ms INTEGER NOT NULL, PRIMARY KEY (node, id)) WITHOUT ROWID;
-"""
+{onward.SCHEMA}"""
 
 # What brings a journal of an older format to the next one. Columns are added at the end, so an updated file
 # has them in another order than a new one: every statement names its columns.
@@ -68,6 +69,7 @@ UPDATE block SET manifest_crc = crc32(manifest);
 """,
     4: "",  # new tables alone
     5: "",
+    6: "",
 }
 
 

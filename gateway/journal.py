@@ -20,13 +20,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edge.model.alert import Episode
-from gateway import episodes, quarantine, relay
+from gateway import episodes, onward, quarantine, relay
 from gateway.block import Block, Entry, Kept, Quarantined, manifest_bytes
 from gateway.books import block_crc, drops_text, read_books, seen_row, stored_row, write_mended
 from gateway.database import JournalDamaged, JournalError, Transaction, open_database, suspect
 from gateway.ledger import Ledger, Spans, Stream, StreamKey
 from gateway.lending import Lending
+from gateway.onward import Copier, Copy
 from gateway.salvage import is_damage
+from gateway.tally import Tally
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -40,7 +42,8 @@ class Change:
     `awaited`, nodes whose births came, and for `settled`: boots of a node whose device has the name for itself
     now, and since when they were kept apart. `spoilt` are blocks that are given up. `states` are what checks
     and rules know of a node now: (node, part, value). `taken` are episodes that the cloud has, `answers` what
-    nodes replied to commands.
+    nodes replied to commands. `retold` are the indexes of lines that were committed before, and refused by the
+    store: norths have had them. `copies` are what norths want of the rest.
     """
 
     lines: list[str] = field(default_factory=list)
@@ -58,6 +61,8 @@ class Change:
     taken: list[Episode] = field(default_factory=list)
     answers: list[relay.Answer] = field(default_factory=list)
     oldest_ms: int = 0
+    retold: set[int] = field(default_factory=set)
+    copies: list[Copy] = field(default_factory=list)
 
     def enter(self, node: str, boot: int, first: int, end: int) -> None:
         """Note lines of the readings [first, end), joined with the entry before where they follow it."""
@@ -68,6 +73,13 @@ class Change:
             self.manifest[-1] = Entry(node, boot, last.first, last.readings + end - first)
         else:
             self.manifest.append(Entry(node, boot, first, end - first))
+
+    def untold(self, body: bytes) -> tuple[list[str], bytes]:
+        """Return the lines that are new to norths, one by one and joined."""
+        if not self.retold:
+            return self.lines, body
+        lines = [line for index, line in enumerate(self.lines) if index not in self.retold]
+        return lines, "\n".join(lines).encode()
 
 
 @dataclass(slots=True)
@@ -96,6 +108,7 @@ class Journal:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._db = open_database(path)
         self._lending = Lending(self._db, now)
+        self.copier: Copier | None = None
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do something in the journal's thread. Raises JournalError, JournalDamaged where the file is."""
@@ -137,6 +150,11 @@ class Journal:
         if self.queued:
             self.drained.clear()
 
+    def begin_norths(self, names: list[str]) -> dict[str, Tally]:
+        """Return the account of every north, of these and of those known from before. Called at the start."""
+        with Transaction(self._db) as db:
+            return onward.begin(db, names)
+
     def births(self) -> list[bytes]:
         """Return the last birth of every (node, schema)."""
         return [row[0] for row in self._db.execute("SELECT payload FROM birth")]
@@ -176,6 +194,8 @@ class Journal:
     async def commit(self, change: Change) -> None:
         """Write a batch, durably, or raise JournalError with nothing written."""
         body = "\n".join(change.lines).encode()
+        if self.copier:
+            change.copies = self.copier.copies(*change.untold(body))
         block_id = await self.write(lambda db: _write(db, change, body))
         self.quarantined += len(change.quarantined) - len(change.resolved)
         for block in change.spoilt:
@@ -192,6 +212,8 @@ class Journal:
                     times_ms=change.times_ms,
                 )
             )
+        if self.copier:
+            self.copier.arrived(change.copies)
 
     async def news(self, most_lines: int) -> list[Block]:
         """Wait for blocks that have just arrived and lend about `most_lines` lines of them."""
@@ -367,6 +389,7 @@ def _write(db: sqlite3.Connection, change: Change, body: bytes) -> int | None:
     relay.write(db, change.answers)
     if not change.lines:
         return None
+    onward.add(db, change.copies)
     manifest = manifest_bytes(change.manifest)
     crc = zlib.crc32(manifest)
     cursor = db.execute(

@@ -11,7 +11,8 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 TABLES = (
-    "meta", "stream", "stray", "birth", "block", "quarantine", "retry", "roster", "state", "episode", "reply"
+    "meta", "stream", "stray", "birth", "block", "quarantine", "retry", "roster", "state", "episode", "reply",
+    "north", "north_wait",
 )  # fmt: skip
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from edge.model.kinds import Priority
 from gateway import quarantine
@@ -54,6 +54,17 @@ class Disk(NamedTuple):
     size_bytes: int
 
 
+class Others(Protocol):
+    """What else waits in the journal, and goes before the store's readings do when the disk runs short."""
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How much of the journal is theirs; it has limits of its own."""
+
+    async def give_way(self, excess_bytes: float) -> bool:
+        """Let go of about so much; tell whether anything went."""
+
+
 class Shedder:
     """Keeps the journal within its limits. `lock` is held while entries leave quarantine."""
 
@@ -66,6 +77,7 @@ class Shedder:
         *,
         now: Callable[[], float] = time.time,
         disk: Callable[[Path], Disk] | None = None,
+        others: Others | None = None,
     ) -> None:
         self._journal = journal
         self._ledger = ledger
@@ -73,6 +85,7 @@ class Shedder:
         self._lock = lock
         self._now = now
         self._disk = disk or _disk
+        self._others = others
         self._looked_at = dict.fromkeys(range(1, len(STAGES) + 1), 0)  # the last block tried, by stage
         self._aged = dict.fromkeys(Priority, 0)
         self.trouble = ""
@@ -82,6 +95,9 @@ class Shedder:
         for priority in Priority:
             await self._let_age(priority)
         await self._limit_quarantine()
+        while self._others is not None and (short := await self._short_bytes()) > 0:
+            if not await self._others.give_way(short):
+                break
         began = Counter[str]()
         while (excess := await self._excess_bytes()) > 0:
             lost = await self._step(excess)
@@ -96,13 +112,20 @@ class Shedder:
             log.warning("room runs short while the store does not take the backlog: readings let go: %s", said)
 
     async def _excess_bytes(self) -> float:
-        """Return by how much the journal is too large for its limit or its disk."""
+        """Return by how much what is in the journal for the store is too large for its limit or its disk."""
+        short = await self._short_bytes()
+        if not self._config.most_mb:
+            return max(0.0, short)
+        used, _ = await self._journal.run(lambda _: self._journal.size_bytes())
+        theirs = self._others.waiting_bytes if self._others is not None else 0
+        return max(used - theirs - self._config.most_mb * MB, short)
 
-        used, spare = await self._journal.run(lambda _: self._journal.size_bytes())
+    async def _short_bytes(self) -> float:
+        """Return how much room the disk lacks."""
+        _, spare = await self._journal.run(lambda _: self._journal.size_bytes())
         disk = self._disk(self._journal.path)
-        over = used - self._config.most_mb * MB if self._config.most_mb else 0
         keep_bytes = min(self._config.keep_free_mb * MB, disk.size_bytes / 10)
-        return max(over, keep_bytes - disk.free_bytes - spare)
+        return keep_bytes - disk.free_bytes - spare
 
     async def _step(self, excess: float) -> Counter[str] | None:
         """Reduce some blocks by the first stage that still has any; None when there is nothing left."""

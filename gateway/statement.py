@@ -12,7 +12,9 @@ from typing import Any
 from gateway.account import Accounts, Counts
 from gateway.books import read_books
 from gateway.database import FORMAT, OLDEST_FORMAT, JournalError, Transaction
+from gateway.onward import read
 from gateway.salvage import lossy
+from gateway.tally import Tally, mended
 
 
 @contextmanager
@@ -53,12 +55,19 @@ def read_accounts(path: Path) -> dict[str, Counts]:
     return Accounts(books.ledger, books.queued).nodes()
 
 
-def ledger_document(accounts: dict[str, Counts]) -> dict[str, Any]:
-    """Return the account as `ledger --json` prints it: `total` and `nodes`."""
+def read_norths(path: Path) -> dict[str, Tally]:
+    """Return the account of every [[north]] in the journal at `path`."""
+    with _reading(path) as db:
+        return {name: account if account.balanced else mended(account) for name, account in read(db).items()}
+
+
+def ledger_document(accounts: dict[str, Counts], norths: dict[str, Tally]) -> dict[str, Any]:
+    """Return the account as `ledger --json` prints it: `total`, `nodes` and, where there are any, `north`."""
     total = sum(accounts.values(), Counts())
     return {
         "total": _row(total),
         "nodes": [{"node": node, **_row(counts)} for node, counts in sorted(accounts.items())],
+        **({"north": [{"name": name, **norths[name].to_dict()} for name in sorted(norths)]} if norths else {}),
     }
 
 

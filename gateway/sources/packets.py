@@ -301,11 +301,21 @@ def _packet(first: int, body: bytes) -> bytes:
 
 
 def connect(
-    client_id: str, keepalive_s: int, *, clean: bool = False, username: str = "", password: str = ""
+    client_id: str,
+    keepalive_s: int,
+    *,
+    clean: bool = False,
+    username: str = "",
+    password: str = "",
+    will: tuple[str, bytes] | None = None,
 ) -> bytes:
-    """Return CONNECT (3.1), without a will. A password needs a username [MQTT-3.1.2-22]."""
+    """Return CONNECT (3.1); a will is of QoS 1. A password needs a username [MQTT-3.1.2-22]."""
     flags = 0x02 if clean else 0
     fields = _text(client_id, "the client id")
+    if will is not None:
+        flags |= 0x0C
+        check_topic(will[0])
+        fields += _text(will[0], "the topic of the will") + _text(will[1], "the will")
     if username:
         flags |= 0x80
         fields += _text(username, "the username")
@@ -325,10 +335,11 @@ def subscribe(mid: int, filters: Iterable[str], qos: int) -> bytes:
     return _packet(0x82, mid.to_bytes(2, "big") + fields)
 
 
-def publish(topic: str, payload: bytes) -> bytes:
-    """Return PUBLISH (3.3) at QoS 0."""
+def publish(topic: str, payload: bytes, mid: int = 0) -> bytes:
+    """Return PUBLISH (3.3), at QoS 1 with a packet identifier, at QoS 0 without."""
     check_topic(topic)
-    return _packet(0x30, _text(topic, "the topic of a PUBLISH") + payload)
+    name = _text(topic, "the topic of a PUBLISH")
+    return _packet(0x32, name + mid.to_bytes(2, "big") + payload) if mid else _packet(0x30, name + payload)
 
 
 def pubacks(mids: list[int]) -> bytes:

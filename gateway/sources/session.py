@@ -34,6 +34,8 @@ class Login:
     password: str = ""
     clean: bool = False
     """Begin anew: the broker forgets what it kept for this client id, subscriptions included."""
+    will: tuple[str, bytes] | None = None
+    """Topic and payload of what the broker says at QoS 1 when we vanish."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +62,13 @@ class Subscribed:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivered:
+    """The broker has a message of ours."""
+
+    mid: int
+
+
+@dataclass(frozen=True, slots=True)
 class Closed:
     """The session is over: close the connection. `refused` when the broker said no rather than vanished."""
 
@@ -68,7 +77,7 @@ class Closed:
 
 
 Message = Publish  # an event as it was read: not copied for each of many thousands a second
-Event = Connected | Message | Subscribed | Closed
+Event = Connected | Message | Subscribed | Delivered | Closed
 
 
 class State(Enum):
@@ -80,8 +89,8 @@ class State(Enum):
     CLOSED = auto()
 
 
-# What a broker may send in each state; CONNACK comes first and once [MQTT-3.2.0-1]. PUBACK answers nothing that
-# is sent here, and a late PINGRESP nothing that is still waited for: both do no harm.
+# What a broker may send in each state; CONNACK comes first and once [MQTT-3.2.0-1]. A PUBACK that answers
+# nothing of ours, and a PINGRESP that is not waited for any more, do no harm.
 MAY_COME: dict[State, frozenset[type[Packet]]] = {
     State.NEW: frozenset(),
     State.CONNECTING: frozenset({ConnAck}),
@@ -103,6 +112,7 @@ class Session:
         self._heard_s = 0.0
         self._pinged_s = 0.0
         self._next_mid = 1
+        self._unsettled: set[int] = set()  # messages of ours at QoS 1 that the broker has not acknowledged
 
     # said
 
@@ -114,6 +124,7 @@ class Session:
             clean=login.clean,
             username=login.username,
             password=login.password,
+            will=login.will,
         )
         self.state = State.CONNECTING
         self._ask(hello, ConnAck, now_s)
@@ -121,7 +132,7 @@ class Session:
 
     def subscribe(self, filters: list[str], now_s: float) -> None:
         """Ask for topics at QoS 1."""
-        mid, self._next_mid = self._next_mid, self._next_mid % 65_535 + 1
+        mid = self._fresh_mid()
         self._filters[mid] = filters
         self._ask(packets.subscribe(mid, filters, 1), SubAck, now_s)
 
@@ -134,6 +145,13 @@ class Session:
         """Send a message at QoS 0; PacketError when no topic may be called that."""
         if self.state is State.OPEN:
             self._out.append(packets.publish(topic, payload))
+
+    def deliver(self, topic: str, payload: bytes) -> int:
+        """Send a message at QoS 1 and return its packet identifier, which Delivered will tell. PacketError."""
+        mid = self._fresh_mid()
+        self._out.append(packets.publish(topic, payload, mid))
+        self._unsettled.add(mid)
+        return mid
 
     def disconnect(self) -> None:
         """Say good-bye; the broker keeps the session."""
@@ -202,6 +220,13 @@ class Session:
             self._ask(packets.PINGREQ, PingResp, now_s)
         return None
 
+    def _fresh_mid(self) -> int:
+        mid = self._next_mid
+        while mid in self._unsettled:
+            mid = mid % 65_535 + 1
+        self._next_mid = mid % 65_535 + 1
+        return mid
+
     def _ask(self, data: bytes, answer: type[Packet], now_s: float) -> None:
         self._out.append(data)
         self._awaited[answer] = now_s
@@ -212,6 +237,11 @@ class Session:
             clause = "MQTT-3.2.0-1" if self.state is State.CONNECTING else "MQTT-3.2.0-2"
             return self._close(f"it broke the protocol: {kind.__name__.upper()} out of place [{clause}]")
         self._awaited.pop(kind, None)
+        if isinstance(packet, PubAck):
+            if packet.mid not in self._unsettled:
+                return None
+            self._unsettled.remove(packet.mid)
+            return Delivered(packet.mid)
         if isinstance(packet, ConnAck):
             if packet.code:
                 return self._close(REFUSALS[packet.code], refused=True)

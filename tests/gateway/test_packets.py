@@ -93,6 +93,17 @@ def test_connect_is_written_as_the_standard_says() -> None:
     assert known == b"\x10\x13\x00\x04MQTT\x04\xc2\x00\x0a\x00\x01p\x00\x01u\x00\x01w"
 
 
+def test_a_will_is_written_before_the_username() -> None:
+    packet = packets.connect("p", 10, clean=True, username="u", will=("t/w", b"gone"))
+    assert packet == b"\x10\x1b\x00\x04MQTT\x04\x8e\x00\x0a\x00\x01p\x00\x03t/w\x00\x04gone\x00\x01u"
+
+
+def test_a_message_with_an_identifier_is_of_qos_1() -> None:
+    packet = packets.publish("a/b", b"xy", 0x1234)
+    assert packet == b"\x32\x09\x00\x03a/b\x12\x34xy"
+    assert decode(packet) == ([Publish("a/b", b"xy", 0x1234, 2)], "")
+
+
 def test_subscribe_publish_and_acknowledgements_are_written_as_the_standard_says() -> None:
     assert packets.subscribe(10, ["a/b", "c/d"], 1) == b"\x82\x0e\x00\x0a\x00\x03a/b\x01\x00\x03c/d\x01"
     assert packets.publish("a/b", b"xy") == b"\x30\x07\x00\x03a/bxy"

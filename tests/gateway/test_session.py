@@ -6,6 +6,7 @@ from gateway.sources.session import (
     MAY_COME,
     Closed,
     Connected,
+    Delivered,
     Event,
     Login,
     Message,
@@ -108,6 +109,27 @@ def test_a_message_of_qos_2_ends_it_and_is_not_taken() -> None:
     events = hear(session, MESSAGE + b"\x34" + MESSAGE[1:])
     assert [type(event) for event in events] == [Message, Closed]
     assert "QoS 2" in reason(events)
+
+
+def test_each_message_of_qos_1_is_delivered_once_when_the_broker_says_so() -> None:
+    session = opened()
+    first, second = session.deliver("a", b"x"), session.deliver("a", b"y")
+    assert first != second and session.to_send().count(b"\x32") == 2
+    answer = b"\x40\x02" + second.to_bytes(2, "big")
+    assert hear(session, answer) == [Delivered(second)]
+    assert hear(session, answer) == []
+    assert hear(session, b"\x40\x02" + first.to_bytes(2, "big")) == [Delivered(first)]
+
+
+def test_an_identifier_in_use_is_not_given_again() -> None:
+    session = opened()
+    old = session.deliver("a", b"")
+    given = {session.deliver("a", b"") for _ in range(60_000)}
+    for mid in given:
+        hear(session, b"\x40\x02" + mid.to_bytes(2, "big"))
+    later = [session.deliver("a", b"") for _ in range(10_000)]
+    assert len(given) == 60_000 and len(set(later)) == 10_000
+    assert old not in given and old not in later and 0 not in given | set(later)
 
 
 def test_a_stray_acknowledgement_does_no_harm() -> None:

@@ -1,0 +1,216 @@
+"""The task of one [[north]]: rows leave its backlog when the broker has acknowledged every message of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any
+
+from edge.adapters.frame import FrameError
+from edge.broker import BrokerAddress
+from edge.config import read_secret
+from edge.model.errors import CityError, ConfigError
+from gateway.database import JournalDamaged, JournalError
+from gateway.north.batch import Batch, Parcel
+from gateway.north.config import NorthConfig
+from gateway.north.formats import FORMATS
+from gateway.north.formats.format import Format, Message
+from gateway.north.link import Link, LinkLost
+from gateway.north.queues import Queue
+from gateway.sources.session import Login, Patience
+from gateway.sources.session import Message as Heard
+from gateway.tally import GivenUp
+
+log = logging.getLogger(__name__)
+
+TAKE_READINGS = 1_000
+LEAVE_WITHIN_S = 3.0
+STOOD_S = 5.0  # a connection that held so long was a good one: the next wait is short again
+
+
+class Distributor:
+    """Hands readings on to one broker. `trouble` is what keeps it, empty when all is well."""
+
+    def __init__(self, queue: Queue, gateway: str, now: Callable[[], float] = time.time) -> None:
+        config = queue.config
+        self.queue = queue
+        self.trouble = ""
+        self._config = config
+        self._gateway = gateway
+        self._now = now
+        self._broker = BrokerAddress.parse(config.url)
+        self._login = _login(config, self._broker, gateway)
+        self._tls = _tls(config) if self._broker.tls else None
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """its state and its tally, for people."""
+        return {"state": self.trouble or "ok", **self.queue.tally.to_dict()}
+
+    async def run(self) -> None:
+        """Hand on until cancelled."""
+        delay_s = self._config.retry_delay_s
+        while True:
+            began_s = time.monotonic()
+            try:
+                await self._connection()
+            except JournalDamaged:
+                raise
+            except CityError as error:
+                if not self.trouble:
+                    log.warning("north %s: %s; readings wait in the journal", self._config.name, error)
+                self.trouble = error.message
+            if time.monotonic() - began_s > STOOD_S:
+                delay_s = self._config.retry_delay_s
+            await asyncio.sleep(delay_s * random.uniform(0.8, 1.2))
+            delay_s = min(delay_s * 2, self._config.longest_delay_s)
+
+    async def _connection(self) -> None:
+        """Hand on by one connection until it is lost: raises LinkLost, JournalError."""
+        config, queue = self._config, self.queue
+        patience = Patience(answer_within_s=config.answer_within_s)
+        words: Format | None = None
+
+        def heard(message: Heard) -> None:
+            try:
+                if words is not None:
+                    self._say(link, words.hear(message.topic, message.payload, self._now_ms()))
+            except FrameError as error:
+                log.warning("north %s: a command cannot be read: %s", config.name, error)
+
+        link = Link(config.at_once, patience, heard, queue.arrived.set)
+        good_bye = False
+        try:
+            await link.open(self._broker, self._tls)
+            words = FORMATS[config.format](config, self._gateway, await queue.session())
+            await link.greet(self._with_will(words))
+            if filters := words.filters():
+                link.subscribe(filters)
+            self._say(link, words.begin(self._now_ms()))
+            await link.all_arrived()
+            self._well()
+            await self._hand_on(link, words, self._now_ms())
+        except asyncio.CancelledError:
+            good_bye = True
+            raise
+        finally:
+            await link.close(good_bye=good_bye)
+
+    async def _hand_on(self, link: Link, words: Format, since_ms: int) -> None:
+        try:
+            while True:
+                if link.lost:
+                    raise LinkLost(link.lost)
+                rows = await self.queue.take(TAKE_READINGS)
+                if not rows:
+                    await self.queue.arrived.wait()
+                    continue
+                batch = Batch(rows, since_ms)
+                ends = False
+                try:
+                    for parcel in batch.parcels:
+                        await self._send(link, words, batch, parcel)
+                    await link.all_arrived()
+                except asyncio.CancelledError:
+                    ends = True
+                    await self._last_answers(link)
+                    raise
+                finally:
+                    await self._settle(batch, once=ends)
+        except asyncio.CancelledError:
+            self._say(link, words.end(self._now_ms()))
+            await self._last_answers(link)
+            raise
+
+    async def _send(self, link: Link, words: Format, batch: Batch, parcel: Parcel) -> None:
+        """Say a parcel; nothing comes between encoding and leaving, since a format may count its messages."""
+        await link.room()
+        try:
+            messages = words.encode(parcel.origin, parcel.readings, self._now_ms())
+        except CityError as error:
+            if len(parcel.readings) == 1:
+                log.warning("north %s: a reading cannot be said: %s", self._config.name, error)
+                batch.give_up(parcel, GivenUp.NOT_ENCODED)
+                return
+            for single in parcel.singles():
+                await self._send(link, words, batch, single)
+            return
+        left = len(messages)
+
+        def arrived() -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                batch.deliver(parcel)
+
+        for message in messages:
+            link.deliver(message.topic, message.payload, arrived)
+
+    async def _settle(self, batch: Batch, *, once: bool) -> None:
+        """Let go of what the broker has, waiting out a disk that takes nothing: no reason to send it twice."""
+        while True:
+            try:
+                await self.queue.settle(batch.rows, batch.settlement())
+            except JournalDamaged:
+                raise
+            except JournalError as error:
+                log.error("%s; what north %s has stays in the journal", error, self._config.name)
+                self.trouble = error.message
+                if once:
+                    return
+                await asyncio.sleep(self._config.retry_delay_s)
+            else:
+                return
+
+    async def _last_answers(self, link: Link) -> None:
+        """The gateway ends: wait for what the broker has yet to acknowledge, so that nothing is sent twice."""
+        try:
+            async with asyncio.timeout(LEAVE_WITHIN_S):
+                await link.all_arrived()
+        except (TimeoutError, LinkLost) as error:
+            log.info("north %s: it ends before all was acknowledged: %s", self._config.name, error)
+
+    def _say(self, link: Link, messages: list[Message]) -> None:
+        if not link.lost:
+            for message in messages:
+                link.deliver(message.topic, message.payload, _nothing)
+
+    def _with_will(self, words: Format) -> Login:
+        will = words.will(self._now_ms())
+        login = self._login
+        return Login(
+            client_id=login.client_id, username=login.username, password=login.password, clean=True, will=will
+        )
+
+    def _well(self) -> None:
+        if self.trouble:
+            log.info("north %s takes readings again", self._config.name)
+        self.trouble = ""
+
+    def _now_ms(self) -> int:
+        return round(self._now() * 1000)
+
+
+def _nothing() -> None:
+    """A birth has arrived: nothing hangs on it."""
+
+
+def _login(config: NorthConfig, broker: BrokerAddress, gateway: str) -> Login:
+    username = config.username or broker.username or ""
+    password = (read_secret(config.password_file) or broker.password or "") if username else ""
+    client_id = config.client_id or f"cn-{gateway}-{config.name}"
+    return Login(client_id=client_id, username=username, password=password, clean=True)
+
+
+def _tls(config: NorthConfig) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=config.ca_file)
+        if config.cert_file:
+            context.load_cert_chain(config.cert_file, config.key_file)
+    except OSError as error:
+        raise ConfigError(f"north {config.name}: its certificates cannot be used: {error}") from None
+    return context
