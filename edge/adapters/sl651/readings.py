@@ -40,9 +40,13 @@ def reports(device: str, function: int, body: Body, station: Station, series: st
     zone = ZoneInfo(station.zone)
     found: dict[tuple[str, int], dict[str, Value]] = {}
     failed = _failed(body)
+    told: dict[tuple[str, str], int] = {}  # values of a block, which repeats for the hours that follow
     for said in body.elements:
         name = FIVE_MINUTES if _is_block(said) else pace
         start = moment(said.observed_at or body.sent_at[:10], zone)
+        if _is_block(said):
+            start += told.get((said.id, said.observed_at), 0) * _BLOCK_STEP
+            told[said.id, said.observed_at] = told.get((said.id, said.observed_at), 0) + len(said.values)
         for after, value in _values(said, station, failed):
             time_ms = round((start + after).timestamp() * 1000)
             found.setdefault((name, time_ms), {}).setdefault(value.key, value)

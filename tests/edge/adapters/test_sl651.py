@@ -216,6 +216,16 @@ def test_an_hour_is_twelve_readings_beside_the_hourly_one() -> None:
     assert max(report.time_ms or 0 for report in ends if report.series == "5min") == at("2017-07-18 10:05")
 
 
+@pytest.mark.parametrize("again", ["", "F460"])
+def test_blocks_that_repeat_tell_of_the_hours_that_follow(again: str) -> None:
+    told = "0418000000" + "F460" + "00" * 12 + again + "01" * 12
+    found = only(link().feed(up(0x38, body(told, "0035170718110128F1F1001122334448F0F01707181005")))).reports
+    assert [report.time_ms for report in found] == [
+        at("2017-07-18 10:05") + index * 300_000 for index in range(24)
+    ]
+    assert [report.values[0].number for report in found] == [0.0] * 12 + [0.1] * 12
+
+
 def test_tests_and_keep_alives_never_become_readings() -> None:
     test = only(link().feed(up(0x30, TIMED[14:-3])))
     assert test.reports == () and said(test.answer)["function"] == "30"
