@@ -13,7 +13,7 @@ import servers
 from gateway.account import Counts
 from gateway.app import JOURNAL, Gateway, run_gateway
 from gateway.config import load_config
-from gateway.sources.messages import HttpMessages
+from gateway.sources.messages import HttpMessages, MqttMessages
 from gateway.sources.tcp import Stream
 from gateway.statement import read_accounts
 
@@ -53,7 +53,7 @@ class Street:
         try:
             gateway = await started
             for transport in gateway.foreign.transports.values():
-                if isinstance(transport, Stream | HttpMessages) and transport.trouble != "":
+                if isinstance(transport, Stream | HttpMessages | MqttMessages) and transport.trouble != "":
                     async with asyncio.timeout(WITHIN_S):
                         await transport.listening.wait()
             yield gateway

@@ -71,12 +71,14 @@ class MqttMessages:
             key_file=source.key_file,
         )  # fmt: skip
         self._gateway = gateway
-        self._desk: Desk | None = None
         self._mqtt: MqttSource | None = None
+        self.listening = asyncio.Event()
 
     def sit(self, desk: Desk) -> None:
         """Take the desk to which reports go."""
-        self._desk = desk
+        ear = _Ear(desk, _hear(self._source, desk), self._settle)
+        self._mqtt = MqttSource(self._config, self._gateway, ear, topics=self._source.topics)
+        self.listening = self._mqtt.subscribed
 
     @property
     def trouble(self) -> str:
@@ -85,9 +87,7 @@ class MqttMessages:
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
-        assert self._desk is not None
-        ear = _Ear(self._desk, _hear(self._source, self._desk), self._settle)
-        self._mqtt = MqttSource(self._config, self._gateway, ear, topics=self._source.topics)
+        assert self._mqtt is not None
         await self._mqtt.run()
 
     def _settle(self, arrival: Arrival) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from binascii import crc32
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from edge.adapters.report import Report, Value
@@ -21,7 +22,21 @@ from gateway.sources.numbering import BOOT, LATE_BOOT, Numbering
 Message = tuple[str, bytes]
 PART_BOOTS = 10
 """How far apart the boots of a report's parts are: part 1 has boot 1, and 2 for what came late."""
+MOST_SESSIONS = 8
 GOOD = (Flag.PASS, Flag.NOT_EVALUATED)
+
+
+@dataclass(slots=True)
+class Session:
+    """Readings that a device numbers itself: their boot, the number that is 0 there, and their gaps.
+
+    `top` is one past the highest number heard; what is missing below `floor` does not come any more.
+    """
+
+    boot: int
+    base: int
+    floor: int = 0
+    top: int = 0
 
 
 class Seat:
@@ -40,7 +55,7 @@ class Seat:
         self._parts = {
             int(part): Numbering(self._period_ms, state) for part, state in kept.get("numbers", {}).items()
         }
-        self._sessions: dict[str, int] = kept.get("sessions", {})
+        self._sessions = {name: Session(*session) for name, session in kept.get("sessions", {}).items()}
         self._floor = int(kept.get("floor", 0))
         self._told: tuple[int, ...] = ()  # what the last birth said
 
@@ -50,7 +65,7 @@ class Seat:
         kept = {
             "columns": self._quantities,
             "numbers": {part: str(numbering) for part, numbering in self._parts.items()},
-            "sessions": self._sessions,
+            "sessions": {name: astuple(session) for name, session in self._sessions.items()},
             "floor": self._floor,
         }
         return json.dumps(kept, separators=(",", ":")).encode()
@@ -63,7 +78,7 @@ class Seat:
         t_ms = now_ms if report.time_ms is None else report.time_ms
         boot, seq = self._number(report, t_ms)
         pack = Pack(self._schema, boot, seq, t_ms, Clock.SYNCED, [row])
-        birth = self._birth(boot if report.number is not None else None)
+        birth = self._birth(next((each for each in self._sessions.values() if each.boot == boot), None))
         return [*birth, (topic(self.device.node, Leaf.DATA), encode_pack(pack))]
 
     def wanted(self, boot: int, first: int, end: int) -> list[tuple[int, int]]:
@@ -83,11 +98,24 @@ class Seat:
     def _number(self, report: Report, t_ms: int) -> tuple[int, int]:
         if report.number is None:
             return self._number_by_time(int(report.series.partition("/")[2] or 1) - 1, t_ms)
-        boots = self._sessions
-        boot = boots.setdefault(str(report.session), max(boots.values(), default=LATE_BOOT) + 1)
-        while len(boots) > 8:
-            del boots[min(boots, key=lambda session: boots[session])]
-        return boot, report.number & MAX_SEQ
+        session = self._session(str(report.session), report.number)
+        seq = (report.number & MAX_SEQ) - session.base
+        if seq < 0:  # it is from before the gateway first heard the device
+            return self._number_by_time(0, t_ms)
+        if seq > session.top and not self._can_be_asked:
+            session.floor = seq  # nobody can be asked for what lies between
+        session.top = max(session.top, seq + 1)
+        return session.boot, seq
+
+    def _session(self, name: str, number: int) -> Session:
+        """Return what is known of a session; the first one began long before the gateway heard of it."""
+        known = self._sessions
+        if name not in known:
+            boot = max((session.boot for session in known.values()), default=LATE_BOOT) + 1
+            known[name] = Session(boot, 0 if known else number & MAX_SEQ)
+            while len(known) > MOST_SESSIONS:
+                del known[min(known, key=lambda each: known[each].boot)]
+        return known[name]
 
     def _number_by_time(self, part: int, t_ms: int) -> tuple[int, int]:
         """Number a reading, or one part of it: each part of a report has boots of its own."""
@@ -115,12 +143,12 @@ class Seat:
                 self._quantities.append(name)
         return [0, *(_cell(found.get(name), QUANTITIES[name].decimals) for name in self._quantities)]
 
-    def _birth(self, session: int | None = None) -> list[Message]:
+    def _birth(self, session: Session | None = None) -> list[Message]:
         """Return the birth of a session, or of all that is numbered by time, unless it was the last one."""
         part = max(self._parts, default=0)
         boot, oldest = LATE_BOOT + part * PART_BOOTS, (BOOT, self._floor)
         if session is not None:
-            boot, oldest = session, (session, 0)
+            boot, oldest = session.boot, (session.boot, session.floor)
         told = (boot, self._schema, *oldest)
         if told == self._told:
             return []
