@@ -1,4 +1,4 @@
-"""A foreign device among the nodes: births and packs as a node would have sent, gaps as the ledger needs them."""
+"""A foreign device among the nodes: births and packs as a node sends them, gaps as the ledger needs them."""
 
 from __future__ import annotations
 
