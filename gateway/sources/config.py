@@ -134,6 +134,13 @@ def read_source(table: Any, place: str) -> SourceConfig:
     if len(set(keys)) < len(keys):
         twice = next(key for key in keys if keys.count(key) > 1)
         raise ConfigError(f"{place}: device {twice[0]!r} with series {twice[1]!r} stands there twice")
+    options: dict[str, Any] = {}
+    for device in known:
+        if options.setdefault(device.id, device.options) != device.options:
+            raise ConfigError(
+                f"{place}: the tables of device {device.id!r} differ in more than its series",
+                remedy="give all of them the same keys of the protocol",
+            )
     values = {item.name: getattr(own, item.name) for item in dataclasses.fields(_Table)}
     return SourceConfig(adapter=protocol, devices=tuple(known), **values)
 

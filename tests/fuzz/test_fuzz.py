@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fuzz.run import Finding, fuzz
-from fuzz.targets import TARGETS, Target
+from fuzz.targets import FOREIGN, TARGETS, Target
 
 INPUTS = 20_000 // len(TARGETS)
 
@@ -19,6 +19,13 @@ def test_hostile_input_is_refused_in_the_declared_way(target: Target) -> None:
     assert tally.finding is None, told(tally.finding)
     assert tally.inputs == INPUTS
     assert 50 < tally.accepted < INPUTS / 2 and len(tally.outcomes) >= 4, tally.outcomes
+
+
+@pytest.mark.parametrize("target", FOREIGN, ids=lambda target: target.name)
+def test_a_foreign_protocol_refuses_hostile_frames_in_the_declared_way(target: Target) -> None:
+    tally = fuzz(target, INPUTS, seed=1)
+    assert tally.finding is None, told(tally.finding)
+    assert tally.inputs == INPUTS and 20 < tally.accepted < INPUTS and len(tally.outcomes) >= 4, tally.outcomes
 
 
 def test_one_seed_makes_one_run_and_another_seed_another() -> None:
