@@ -204,8 +204,8 @@ class HydroStation:
         waiting = self._waiting.get((down.function, down.serial))
         if waiting is not None and not waiting.done() and down.end in (sl651.EOT, sl651.ESC, sl651.ACK):
             waiting.set_result(True)
-        if down.end == sl651.EOT:
-            self._hung_up()
+        if down.end == sl651.EOT and down.function not in (sl651.QUERY_NOW, sl651.QUERY_PERIOD):
+            self._hung_up()  # after a report (M2) it ends the call; after an answer (M4) the exchange alone
 
     def _answer(self, down: Down) -> None:
         """Answer a query for now (37H) or for a period (38H); others are not known here."""
