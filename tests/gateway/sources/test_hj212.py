@@ -6,7 +6,9 @@ The logger is written from the standard's page and shares no code with the adapt
 from __future__ import annotations
 
 import asyncio
+import re
 import time
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,9 @@ import pytest
 import servers
 from source_rig import Street
 
+from edge.adapters.hj212.options import Options
 from gateway.app import Gateway
+from gateway.sources.config import read_sources
 from simulators.stations import hj212
 from simulators.stations.hj212 import Logger, LoggerConfig
 
@@ -218,3 +222,11 @@ async def test_strangers_wrong_passwords_and_spoilt_packets_are_kept_and_not_ans
     assert sorted(set(reasons)) == [
         "foreign_crc", "foreign_header", "foreign_password", "foreign_unknown",
     ]  # fmt: skip
+
+
+def test_the_sample_of_the_page_is_a_configuration() -> None:
+    page = (servers.PROJECT / "docs" / "protocols" / "hj212.md").read_text("utf-8")
+    (sample,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (source,) = read_sources(tomllib.loads(sample)["source"], "source")
+    assert [device.series for device in source.devices] == ["2051", "2061"]
+    assert source.devices[0].options == source.devices[1].options == Options(password="123456", dust="mg/m3")
