@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from edge.adapters.frame import FrameError
 from edge.adapters.report import Report, Value, Word
@@ -91,6 +91,14 @@ exchange being the proof that it was done. Raises CityError for what cannot be d
 
 Hear = Callable[[str, bytes], Sequence[Report]]
 """Takes (topic or path, payload) of a message and returns what it reports. Raises FrameError."""
+
+
+@runtime_checkable
+class Asking(Protocol):
+    """A reader of messages that has something to say itself: a Hear may have this besides."""
+
+    def wanted(self) -> list[tuple[str, bytes]]:
+        """Return (topic, payload) of what is to be published now, each once. Asked after every message."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from functools import partial
 
 from aiohttp import web
 
-from edge.adapters.adapter import Hear
+from edge.adapters.adapter import Asking, Hear
 from edge.adapters.frame import FrameError
 from edge.config import read_secret
 from edge.model.errors import ConfigError
@@ -35,11 +35,19 @@ def _hear(source: SourceConfig, desk: Desk) -> Hear:
 class _Ear(Inbox):
     """Stands where a source of nodes has its inbox: hears each message, and passes on what it reports."""
 
-    def __init__(self, desk: Desk, hear: Hear, settle: Callable[[Arrival], None]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        hear: Hear,
+        settle: Callable[[Arrival], None],
+        say: Callable[[str, bytes], None],
+    ) -> None:
         super().__init__(desk.inbox.limit)
         self._desk = desk
         self._hear = hear
         self._settle = settle
+        self._say = say
+        self._asking = hear if isinstance(hear, Asking) else None
 
     def __len__(self) -> int:
         return len(self._desk.inbox)
@@ -58,6 +66,9 @@ class _Ear(Inbox):
             self._desk.refuse(arrival.payload, arrival.topic, error, settle)
         else:
             self._desk.take(reports, settle)
+        if self._asking is not None:
+            for topic, payload in self._asking.wanted():
+                self._say(topic, payload)
 
 
 class MqttMessages:
@@ -76,7 +87,7 @@ class MqttMessages:
 
     def sit(self, desk: Desk) -> None:
         """Take the desk to which reports go."""
-        ear = _Ear(desk, _hear(self._source, desk), self._settle)
+        ear = _Ear(desk, _hear(self._source, desk), self._settle, self._say)
         self._mqtt = MqttSource(self._config, self._gateway, ear, topics=self._source.topics)
         self.listening = self._mqtt.subscribed
 
@@ -89,6 +100,10 @@ class MqttMessages:
         """Stay connected until cancelled."""
         assert self._mqtt is not None
         await self._mqtt.run()
+
+    def _say(self, topic: str, payload: bytes) -> None:
+        assert self._mqtt is not None
+        self._mqtt.send(topic, payload)
 
     def _settle(self, arrival: Arrival) -> None:
         assert self._mqtt is not None

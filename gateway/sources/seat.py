@@ -30,13 +30,20 @@ GOOD = (Flag.PASS, Flag.NOT_EVALUATED)
 class Session:
     """Readings that a device numbers itself: their boot, the number that is 0 there, and their gaps.
 
-    `top` is one past the highest number heard; what is missing below `floor` does not come any more.
+    `top` is one past the highest number heard; what is missing below `floor` does not come any more. `idle` of
+    them were reports without a value that a table translates: they are no readings, and leave no gap.
     """
 
     boot: int
     base: int
     floor: int = 0
     top: int = 0
+    idle: int = 0
+
+    def place(self, number: int) -> int:
+        """Return the number of a reading here; below 0 it is from before the device was first heard."""
+        seq = (number & MAX_SEQ) - self.base
+        return seq if seq < 0 else max(0, seq - self.idle)
 
 
 class Seat:
@@ -74,6 +81,7 @@ class Seat:
         """Return what a node would have sent: a birth where one is due, then the reading, if there is one."""
         row = self._row(report)
         if row is None:
+            self._idle(report)
             return []
         t_ms = now_ms if report.time_ms is None else report.time_ms
         boot, seq = self._number(report, t_ms)
@@ -99,13 +107,19 @@ class Seat:
         if report.number is None:
             return self._number_by_time(int(report.series.partition("/")[2] or 1) - 1, t_ms)
         session = self._session(str(report.session), report.number)
-        seq = (report.number & MAX_SEQ) - session.base
-        if seq < 0:  # it is from before the gateway first heard the device
+        seq = session.place(report.number)
+        if seq < 0:
             return self._number_by_time(0, t_ms)
         if seq > session.top and not self._can_be_asked:
             session.floor = seq  # nobody can be asked for what lies between
         session.top = max(session.top, seq + 1)
         return session.boot, seq
+
+    def _idle(self, report: Report) -> None:
+        """Take no notice of a report without a value, but of its number."""
+        if report.number is not None:
+            session = self._session(str(report.session), report.number)
+            session.idle += session.place(report.number) >= session.top
 
     def _session(self, name: str, number: int) -> Session:
         """Return what is known of a session; the first one began long before the gateway heard of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from base64 import b64encode
@@ -13,7 +14,7 @@ import aiomqtt
 import cbor2
 import pytest
 import servers
-from source_rig import Street
+from source_rig import WITHIN_S, Street
 
 from edge.adapters.sparkplug.messages import EdgeNode
 from edge.adapters.sparkplug.payload import DataType, Metric
@@ -221,6 +222,26 @@ async def test_an_industrial_site_is_heard_by_its_aliases_and_lost_messages_are_
         account = await street.until("tank-1", lambda counts: counts.stored == 291)
     assert (account.produced, account.missing, account.balanced) == (301, 10, True)
     assert [row["level_m"] for row in street.rows("water_level", "tank-1")][99:102] == [0.099, 0.1, 0.111]
+
+
+async def test_a_site_whose_births_were_missed_is_asked_for_them(
+    street: Street, mosquitto: servers.Mosquitto
+) -> None:
+    node = EdgeNode("plant", "line-1", bd_seq=0)
+    level = [Metric(name="level_m", datatype=DataType.DOUBLE, value=1.5)]
+    node.birth(1000 * START_S)  # which nobody hears
+    node.device_birth("tank", 1000 * START_S, level)
+    async with street.gateway() as gateway, aiomqtt.Client(mosquitto.host, mosquitto.port) as site:
+        await site.subscribe("spBv1.0/plant/NCMD/line-1")
+        await publish(mosquitto, node.data("tank", 1000 * START_S + 1000, level))
+        async with asyncio.timeout(WITHIN_S):
+            command = await anext(site.messages)
+        assert b"Node Control/Rebirth" in bytes(command.payload)
+        births = [node.birth(1000 * START_S + 2000), node.device_birth("tank", 1000 * START_S + 2000, level)]
+        await publish(mosquitto, *births, node.data("tank", 1000 * START_S + 3000, level))
+        account = await street.until("tank-1", lambda counts: counts.stored == 2)
+        assert [reason for reason, _ in reasons(gateway)] == ["foreign_birth"]
+    assert (account.produced, account.missing, account.balanced) == (2, 0, True)
 
 
 async def test_a_plug_of_tasmota_is_a_power_meter(street: Street, mosquitto: servers.Mosquitto) -> None:
