@@ -241,6 +241,4 @@ async def _subscribed(transport: Any) -> None:
     """Wait until the broker has taken the subscription."""
     assert isinstance(transport, MqttMessages)
     async with asyncio.timeout(WITHIN_S):
-        while transport._mqtt is None:
-            await asyncio.sleep(0)  # noqa: ASYNC110  # until its task has had its first turn
-        await transport._mqtt.subscribed.wait()
+        await transport.listening.wait()
