@@ -225,7 +225,7 @@ def _table(search: Search, device: Device) -> str:
         ),
         MODBUS: (
             "power_meter",
-            'profile = "?"                         # docs/protocols/modbus-devices.md names them\n',
+            'profile = "?"                         # docs/protocols/modbus.md names them\n',
         ),
     }[device.step.protocol]
     framing = (

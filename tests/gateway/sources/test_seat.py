@@ -154,13 +154,13 @@ def test_what_comes_too_late_for_any_place_is_numbered_apart() -> None:
     assert [pack_of(place, report(minute)).boot for minute in (10, 11, 3)] == [BOOT, BOOT, LATE_BOOT]
 
 
-def test_a_devices_own_numbers_are_taken_a_session_a_boot() -> None:
+def test_a_devices_own_numbers_count_from_the_first_that_was_heard_a_session_a_boot() -> None:
     place = seat(period_s=0)
     found = [
         pack_of(place, report(minute, number=number, session=session))
         for minute, number, session in ((0, 7, 1), (1, 9, 1), (2, 0, 2), (3, 10, 1))
     ]
-    assert [pack.seq0 for pack in found] == [7, 9, 0, 10]
+    assert [pack.seq0 for pack in found] == [0, 2, 0, 3]
     first, same, joined, back = (pack.boot for pack in found)
     assert first == same == back and joined > first > LATE_BOOT
 
