@@ -13,6 +13,7 @@ from servers import Mosquitto
 
 from edge.model.errors import CityError
 from edge.tasks import end
+from gateway.database import JournalError
 from gateway.north.config import NorthConfig
 from gateway.north.distributor import Distributor
 from gateway.north.formats import FORMATS
@@ -20,6 +21,7 @@ from gateway.north.formats.format import Message
 from gateway.north.formats.senml import SenmlFormat
 from gateway.north.queues import Queues
 from gateway.north.reading import Origin, Reading
+from gateway.onward import Row, Settlement
 from gateway.sources.packets import DISCONNECT
 
 WELCOME = b"\x20\x02\x00\x00"
@@ -134,6 +136,26 @@ async def test_a_broker_that_knows_us_not_is_named_as_the_trouble(tmp_path: Path
         assert "refuses us" in scene.distributor.trouble
     finally:
         closed.kill()
+
+
+async def test_a_disk_that_takes_nothing_is_waited_out_and_nothing_is_said_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with broker(asyncio.Event(), pubacks=9) as (url, heard):
+        scene = Scene(tmp_path, url)
+        settle, failures = scene.queue.settle, [JournalError("disk full"), JournalError("disk full")]
+
+        async def fails_twice(rows: Sequence[Row], settlement: Settlement) -> None:
+            if failures:
+                raise failures.pop()
+            await settle(rows, settlement)
+
+        monkeypatch.setattr(scene.queue, "settle", fails_twice)
+        await scene.rig.take(birth(), data("ys-07", 0, [0, 1, 2]))
+        async with scene.running():
+            await scene.until(waiting=0)
+            assert scene.distributor.status["state"] == "ok"
+        assert len(heard) == 1 and not failures
 
 
 @pytest.mark.parametrize("trusted", [True, False])
