@@ -123,7 +123,7 @@ _REASONS = {
 }
 assert set(_REASONS) == set(REASONS)
 _GIVEN_UP = {
-    GivenUp.NO_ROOM: "given up: more waited than its most_mb, or the disk ran short",
+    GivenUp.NO_ROOM: "given up: no room in its most_mb, or on the disk",
     GivenUp.TOO_OLD: "given up: waited longer than its keep_days",
     GivenUp.NOT_ENCODED: "given up: its format cannot say them",
     GivenUp.DAMAGED: "given up: damaged on the gateway's disk",

@@ -74,13 +74,6 @@ class Change:
         else:
             self.manifest.append(Entry(node, boot, first, end - first))
 
-    def untold(self, body: bytes) -> tuple[list[str], bytes]:
-        """Return the lines that are new to norths, one by one and joined."""
-        if not self.retold:
-            return self.lines, body
-        lines = [line for index, line in enumerate(self.lines) if index not in self.retold]
-        return lines, "\n".join(lines).encode()
-
 
 @dataclass(slots=True)
 class Outcome:
@@ -133,12 +126,7 @@ class Journal:
 
     def load(self, ledger: Ledger) -> None:
         """Fill the ledger and the counts from the disk. Called once, at the start."""
-        try:
-            books = read_books(self._db, ledger)
-        except sqlite3.Error as error:
-            self.close()
-            suspect(self.path)
-            raise JournalDamaged(f"the journal {self.path} is damaged: {error}") from error
+        books = self._at_start(lambda db: read_books(db, ledger))
         if books.mended or books.broken:
             with Transaction(self._db) as db:
                 write_mended(db, books)
@@ -152,8 +140,16 @@ class Journal:
 
     def begin_norths(self, names: list[str]) -> dict[str, Tally]:
         """Return the account of every north, of these and of those known from before. Called at the start."""
-        with Transaction(self._db) as db:
-            return onward.begin(db, names)
+        return self._at_start(lambda db: onward.begin(db, names))
+
+    def _at_start(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            with Transaction(self._db) as db:
+                return work(db)
+        except sqlite3.Error as error:
+            self.close()
+            suspect(self.path)
+            raise JournalDamaged(f"the journal {self.path} is damaged: {error}") from error
 
     def births(self) -> list[bytes]:
         """Return the last birth of every (node, schema)."""
@@ -195,7 +191,7 @@ class Journal:
         """Write a batch, durably, or raise JournalError with nothing written."""
         body = "\n".join(change.lines).encode()
         if self.copier:
-            change.copies = self.copier.copies(*change.untold(body))
+            change.copies = self.copier.copies(change.lines, body, change.retold)
         block_id = await self.write(lambda db: _write(db, change, body))
         self.quarantined += len(change.quarantined) - len(change.resolved)
         for block in change.spoilt:

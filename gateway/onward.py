@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from typing import NamedTuple, Protocol
 
 from gateway.tally import Held, Tally, mended, reasons_from, reasons_text
@@ -41,8 +41,8 @@ class Copy(NamedTuple):
 class Copier(Protocol):
     """Who says what of a commit is to wait for norths."""
 
-    def copies(self, lines: list[str], body: bytes) -> list[Copy]:
-        """Return it; `body` is all lines as they are stored."""
+    def copies(self, lines: list[str], body: bytes, retold: Set[int]) -> list[Copy]:
+        """Return it; `body` is all lines as they are stored, `retold` the indexes of those told before."""
 
     def arrived(self, copies: Sequence[Copy]) -> None:
         """It is on the disk."""

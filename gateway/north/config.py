@@ -11,6 +11,7 @@ from typing import Literal
 from edge.broker import BrokerAddress
 from edge.model.errors import ConfigError
 
+Form = Literal["senml-json", "senml-cbor", "sparkplug"]
 TOPIC_WORDS = ("gateway", "district", "kind", "node", "site")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}\Z")
 _NO_TOPIC = re.compile(r"[+#\x00]")
@@ -22,7 +23,7 @@ class NorthConfig:
 
     name: str
     url: str
-    format: Literal["senml-json", "senml-cbor", "sparkplug"] = "senml-json"
+    format: Form = "senml-json"
     topic: str = "city/{district}/{kind}/{node}"
     group: str = "city"
     edge_node: str = ""

@@ -101,6 +101,8 @@ class Distributor:
             await link.close(good_bye=good_bye)
 
     async def _hand_on(self, link: Link, words: Format, since_ms: int) -> None:
+        under_way: Batch | None = None
+        ends = False
         try:
             while True:
                 if link.lost:
@@ -109,22 +111,20 @@ class Distributor:
                 if not rows:
                     await self.queue.arrived.wait()
                     continue
-                batch = Batch(rows, since_ms)
-                ends = False
-                try:
-                    for parcel in batch.parcels:
-                        await self._send(link, words, batch, parcel)
-                    await link.all_arrived()
-                except asyncio.CancelledError:
-                    ends = True
-                    await self._last_answers(link)
-                    raise
-                finally:
-                    await self._settle(batch, once=ends)
+                under_way = batch = Batch(rows, since_ms)
+                for parcel in batch.parcels:
+                    await self._send(link, words, batch, parcel)
+                await link.all_arrived()
+                under_way = None
+                await self._settle(batch, once=False)
         except asyncio.CancelledError:
+            ends = True
             self._say(link, words.end(self._now_ms()))
             await self._last_answers(link)
             raise
+        finally:
+            if under_way is not None:
+                await self._settle(under_way, once=ends)
 
     async def _send(self, link: Link, words: Format, batch: Batch, parcel: Parcel) -> None:
         """Say a parcel; nothing comes between encoding and leaving, since a format may count its messages."""
@@ -152,6 +152,7 @@ class Distributor:
 
     async def _settle(self, batch: Batch, *, once: bool) -> None:
         """Let go of what the broker has, waiting out a disk that takes nothing: no reason to send it twice."""
+        trouble = self.trouble
         while True:
             try:
                 await self.queue.settle(batch.rows, batch.settlement())
@@ -164,6 +165,7 @@ class Distributor:
                     return
                 await asyncio.sleep(self._config.retry_delay_s)
             else:
+                self.trouble = trouble
                 return
 
     async def _last_answers(self, link: Link) -> None:

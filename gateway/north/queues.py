@@ -7,7 +7,7 @@ import logging
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from itertools import islice
 
 from gateway import onward
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 MB = 1024 * 1024
 DAY_MS = 86_400_000
+ROW_LINES = 1_000  # a row is read and taken apart in one go
 STEP_ROWS = 2_000  # what one transaction gives up at most
 
 
@@ -35,13 +36,15 @@ class Queue:
         self._choice = Choice(config.kinds, config.districts, config.nodes)
         self._under_way: set[int] = set()  # changed in the journal's thread alone
 
-    def copy(self, lines: list[str], whole: bytes, now_ms: int) -> Copy | None:
-        """Return what of a commit's lines is wanted."""
+    def copies(self, lines: list[str], body: bytes | None, now_ms: int) -> Iterator[Copy]:
+        """Yield what of a commit's lines is wanted; `body` is all of them as they are stored."""
         wanted = self._choice.of(lines)
-        if not wanted:
-            return None
-        body = whole if len(wanted) == len(lines) else "\n".join(wanted).encode()
-        return Copy(self.config.name, now_ms, len(wanted), body)
+        if body is not None and 0 < len(wanted) == len(lines) <= ROW_LINES:  # the usual case: as it stands
+            yield Copy(self.config.name, now_ms, len(wanted), body)
+            return
+        for start in range(0, len(wanted), ROW_LINES):
+            some = wanted[start : start + ROW_LINES]
+            yield Copy(self.config.name, now_ms, len(some), "\n".join(some).encode())
 
     def add(self, copy: Copy) -> None:
         """Lines are on the disk."""
@@ -130,10 +133,12 @@ class Queues:
         if self.active:
             journal.copier = self
 
-    def copies(self, lines: list[str], body: bytes) -> list[Copy]:
-        """Return what of a commit's lines is to wait, for whom."""
+    def copies(self, lines: list[str], body: bytes, retold: Set[int]) -> list[Copy]:
+        """Return what of a commit's lines is to wait, for whom; those at `retold` were had before."""
         now_ms = round(self._now() * 1000)
-        return [copy for queue in self.active if (copy := queue.copy(lines, body, now_ms)) is not None]
+        fresh = [line for index, line in enumerate(lines) if index not in retold] if retold else lines
+        whole = None if retold else body
+        return [copy for queue in self.active for copy in queue.copies(fresh, whole, now_ms)]
 
     def arrived(self, copies: Sequence[Copy]) -> None:
         """They are on the disk."""

@@ -1,6 +1,7 @@
 """The task of a north by itself: brokers that refuse or fall silent, and readings that cannot be said."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from servers import Mosquitto
 
 from edge.model.errors import CityError
 from edge.tasks import end
+from gateway.database import JournalError
 from gateway.north.config import NorthConfig
 from gateway.north.distributor import Distributor
 from gateway.north.formats import FORMATS
@@ -19,6 +21,7 @@ from gateway.north.formats.format import Message
 from gateway.north.formats.senml import SenmlFormat
 from gateway.north.queues import Queues
 from gateway.north.reading import Origin, Reading
+from gateway.onward import Row, Settlement
 from gateway.sources.packets import DISCONNECT
 
 WELCOME = b"\x20\x02\x00\x00"
@@ -28,7 +31,7 @@ WITHIN_S = 20.0
 class Scene:
     """A gateway's journal with one north, and its distributor."""
 
-    def __init__(self, folder: Path, url: str, **more: float | str) -> None:
+    def __init__(self, folder: Path, url: str, **more: float | str | Path) -> None:
         config = NorthConfig(name="province", url=url, retry_delay_s=0.01, longest_delay_s=0.02, **more)  # type: ignore[arg-type]
         self.rig = Rig(folder, "ys-07", "ys-08")
         self.queues = Queues([config], self.rig.journal, lambda: NOW_S)
@@ -52,7 +55,9 @@ class Scene:
 
 
 @asynccontextmanager
-async def broker(answer: asyncio.Event, *, pubacks: int) -> AsyncIterator[tuple[str, list[bytes]]]:
+async def broker(
+    answer: asyncio.Event, *, pubacks: int, certificate: Path | None = None
+) -> AsyncIterator[tuple[str, list[bytes]]]:
     """A broker that welcomes, acknowledges the first so many messages of a connection, and no more."""
     heard: list[bytes] = []
 
@@ -82,9 +87,14 @@ async def broker(answer: asyncio.Event, *, pubacks: int) -> AsyncIterator[tuple[
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    context = None
+    if certificate is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
     async with server:
-        yield f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}", heard
+        scheme = "mqtt" if certificate is None else "mqtts"
+        yield f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}", heard
 
 
 async def test_what_a_broker_does_not_acknowledge_is_said_again_and_only_that(tmp_path: Path) -> None:
@@ -126,6 +136,42 @@ async def test_a_broker_that_knows_us_not_is_named_as_the_trouble(tmp_path: Path
         assert "refuses us" in scene.distributor.trouble
     finally:
         closed.kill()
+
+
+async def test_a_disk_that_takes_nothing_is_waited_out_and_nothing_is_said_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with broker(asyncio.Event(), pubacks=9) as (url, heard):
+        scene = Scene(tmp_path, url)
+        settle, failures = scene.queue.settle, [JournalError("disk full"), JournalError("disk full")]
+
+        async def fails_twice(rows: Sequence[Row], settlement: Settlement) -> None:
+            if failures:
+                raise failures.pop()
+            await settle(rows, settlement)
+
+        monkeypatch.setattr(scene.queue, "settle", fails_twice)
+        await scene.rig.take(birth(), data("ys-07", 0, [0, 1, 2]))
+        async with scene.running():
+            await scene.until(waiting=0)
+            assert scene.distributor.status["state"] == "ok"
+        assert len(heard) == 1 and not failures
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_over_tls_readings_go_to_a_broker_that_is_vouched_for_and_to_no_other(
+    tmp_path: Path, certificate: Path, trusted: bool
+) -> None:
+    async with broker(asyncio.Event(), pubacks=9, certificate=certificate) as (url, heard):
+        scene = Scene(tmp_path, url, **({"ca_file": certificate} if trusted else {}))
+        await scene.rig.take(birth(), data("ys-07", 0, [0, 1, 2]))
+        async with scene.running():
+            if trusted:
+                await scene.until(waiting=0)
+            else:
+                while "certificate verify failed" not in scene.distributor.trouble:  # noqa: ASYNC110
+                    await asyncio.sleep(0.005)
+        assert len(heard) == (1 if trusted else 0)
 
 
 class Picky(SenmlFormat):

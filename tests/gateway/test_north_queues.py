@@ -1,6 +1,7 @@
 """What waits for norths, against a model: any order of packs, answers, limits, crashes; and what is wanted."""
 
 import asyncio
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Coroutine
@@ -18,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from edge.config import read_table
 from edge.model.errors import ConfigError
 from gateway.block import Quarantined
+from gateway.cli import ledger
 from gateway.journal import Change
 from gateway.north.batch import Batch
 from gateway.north.config import NorthConfig, check_norths
@@ -291,6 +293,21 @@ def test_a_mistake_in_a_north_is_named(change: dict[str, object], words: str) ->
 def test_two_norths_need_two_names() -> None:
     with pytest.raises(ConfigError, match="stands twice"):
         check_norths((ALL, ALL), "gateway.toml")
+
+
+async def test_the_ledger_shows_a_table_of_norths_and_why_readings_were_given_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    (queue,) = Queues([ALL], rig.journal, lambda: NOW_S).active
+    await rig.take(birth(), data("ys-07", 0, [0, 1, 2]))
+    await rig.take(data("ys-07", 1, [60_000, 5, 2]))
+    await queue.give_up(most_bytes=queue.tally.waiting_bytes - 1, before_ms=0)
+    rig.journal.close()
+    ledger(tmp_path, node=None, as_json=False)
+    told = capsys.readouterr().out
+    assert re.search(r"all +2 +0 +1 +1 +✓", told)
+    assert "1 all: given up: no room in its most_mb, or on the disk" in told
 
 
 async def test_a_gateway_without_norths_writes_none(tmp_path: Path) -> None:
