@@ -133,6 +133,10 @@ class Line:
 
     async def _do(self, pipe: Pipe, device: Device, command: Command, then: Callable[[Reply], None]) -> None:
         """Do one command, and say what became of it: the last exchange is the proof."""
+        assert self._desk is not None
+        if command.expires_ms < self._desk.inbox.now_ms():
+            then(Reply(command.id, Status.EXPIRED))
+            return
         try:
             if self._source.adapter.order is None:
                 raise ConfigError(f"{self._source.protocol} takes no commands")
@@ -154,6 +158,7 @@ class Line:
     async def _round(self, pipe: Pipe, asked: _Asked) -> None:
         """Ask one device everything, or look whether a silent one is back; report what it said."""
         assert self._desk is not None
+        await self._desk.inbox.room()  # while the disk takes nothing, nobody is asked: that is a gap
         time_ms = self._desk.inbox.now_ms()
         values: list[Value] = []
         answered = False

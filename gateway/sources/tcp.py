@@ -10,6 +10,7 @@ import socket
 from functools import partial
 
 from edge.adapters.adapter import Heard, Talk
+from edge.adapters.frame import FrameError
 from edge.model.errors import CityError, ConfigError
 from gateway.sources.config import SourceConfig
 from gateway.sources.desk import Desk
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 
 READ_BYTES = 65_536
 MOST_CONNECTIONS = 10_000
+MOST_FAULTS = 100  # frames in a row that are none: whoever sends them is no device
 SILENT_S = 7_200.0  # a connection on which nothing came for so long is none any more
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 
@@ -28,6 +30,7 @@ class Connection:
     def __init__(self, talk: Talk, desk: Desk, writer: asyncio.StreamWriter) -> None:
         self.talk = talk
         self.devices: set[str] = set()
+        self._faults = 0
         self._desk = desk
         self._writer = writer
 
@@ -43,6 +46,8 @@ class Connection:
                 self._hear(heard)
                 if heard.hang_up:
                     return
+                if self._faults > MOST_FAULTS:
+                    raise FrameError("rubbish", f"{self._faults} frames in a row were none")
             await self._writer.drain()
 
     def write(self, data: bytes) -> None:
@@ -51,6 +56,7 @@ class Connection:
             self._writer.write(data)
 
     def _hear(self, heard: Heard) -> None:
+        self._faults = self._faults + 1 if heard.fault is not None else 0
         if heard.fault is not None:
             self._desk.refuse(heard.frame, heard.device, heard.fault)
             self.write(heard.answer)

@@ -24,6 +24,7 @@ from edge.adapters.adapter import Adapter, Clock, Heard
 from edge.adapters.frame import FrameError
 from edge.adapters.report import Report, Value, Word
 from edge.model.quality import Flag
+from gateway.sources.tcp import MOST_FAULTS
 
 MINUTE_MS = 60_000
 START_MS = round(time.time()) * 1000 // MINUTE_MS * MINUTE_MS - 7_200_000
@@ -179,3 +180,12 @@ async def test_what_the_device_doubts_is_stored_as_bad_and_rubbish_is_kept(stree
         (None, 1.5, 4), (1.6, None, None)
     ]  # fmt: skip
     assert faults == {"format": 1} and reasons == ["foreign_format"]
+
+
+async def test_who_sends_nothing_but_rubbish_is_hung_up_on(street: Street) -> None:
+    async with street.gateway() as gateway, toy_on(gateway) as toy:
+        toy.send("\n".join(["rubbish"] * (MOST_FAULTS + 20)))
+        assert await toy.hear() == ""
+        async with toy_on(gateway) as another:
+            assert await another.say("A 0 1.5") == "ok 0"
+    assert gateway.foreign.status()["toys"]["faults"] == {"format": MOST_FAULTS + 1}
