@@ -23,13 +23,26 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(Z|
 
 
 def read(payload: bytes) -> Any:
-    """Return what a payload of JSON says. Raises FrameError `json`: cut, NaN, endless nesting."""
+    """Return what a payload of JSON says.
+
+    Raises FrameError `json`: cut, NaN, numbers beyond all bounds, half characters, endless nesting.
+    """
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise FrameError("json", f"{len(payload)} bytes, at most {MAX_PAYLOAD_BYTES}")
     try:
-        return json.loads(payload.decode("utf-8"), parse_constant=_refused)
+        body = json.loads(payload.decode("utf-8"), parse_constant=_refused, parse_float=_finite_float)
+        if b"\\u" in payload:
+            json.dumps(body, ensure_ascii=False).encode("utf-8")  # a half of a pair cannot be
+        return body
     except (ValueError, RecursionError) as error:
         raise FrameError("json", str(error)[:120]) from None
+
+
+def _finite_float(word: str) -> float:
+    found = float(word)
+    if not math.isfinite(found):
+        raise ValueError(f"{word[:40]} is beyond all bounds")
+    return found
 
 
 def _refused(word: str) -> None:

@@ -215,10 +215,15 @@ async def test_an_industrial_site_is_heard_by_its_aliases_and_lost_messages_are_
     def data(second: int) -> tuple[str, bytes]:
         return node.data("tank", 1000 * (START_S + second), level(second))
 
-    born = [node.birth(1000 * START_S), node.device_birth("tank", 1000 * START_S, level(0))]
-    said = [data(second) for second in range(1, 301)]
+    mode = Metric(name="Mode", datatype=DataType.INT32, value=7)  # no table translates it
+    born = [node.birth(1000 * START_S), node.device_birth("tank", 1000 * START_S, [*level(0), mode])]
+    said = []
+    for second in range(1, 301):
+        said.append(data(second))
+        if second % 50 == 49:
+            said.append(node.data("tank", 1000 * (START_S + second) + 500, [mode]))
     async with street.gateway():
-        await publish(mosquitto, *born, *said[:100], *said[110:])
+        await publish(mosquitto, *born, *said[:102], *said[112:])
         account = await street.until("tank-1", lambda counts: counts.stored == 291)
     assert (account.produced, account.missing, account.balanced) == (301, 10, True)
     assert [row["level_m"] for row in street.rows("water_level", "tank-1")][99:102] == [0.099, 0.1, 0.111]
