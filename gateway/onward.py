@@ -24,6 +24,11 @@ CREATE INDEX IF NOT EXISTS north_wait_north ON north_wait (north);
 """
 
 
+# what damage made no number of counts as 0: the books are mended by the difference
+_READINGS = "iif(typeof(readings) = 'integer', readings, 0)"
+_SINCE = "iif(typeof(since_ms) = 'integer', since_ms, 0)"
+
+
 class Copy(NamedTuple):
     """Lines of one commit that a north wants."""
 
@@ -83,7 +88,7 @@ def oldest(db: sqlite3.Connection, north: str, most_readings: int) -> list[Row]:
     found: list[Row] = []
     left = most_readings
     for row_id, since_ms, readings, crc, body in db.execute(
-        "SELECT id, since_ms, readings, crc, lines FROM north_wait WHERE north = ? ORDER BY id", (north,)
+        f"SELECT id, {_SINCE}, {_READINGS}, crc, lines FROM north_wait WHERE north = ? ORDER BY id", (north,)
     ):
         if found and readings > left:
             break
@@ -97,7 +102,7 @@ def oldest(db: sqlite3.Connection, north: str, most_readings: int) -> list[Row]:
 def held(db: sqlite3.Connection, north: str, under_way: Collection[int]) -> Iterator[Held]:
     """Yield what waits and is not under way, oldest first."""
     for row in db.execute(
-        "SELECT id, since_ms, readings, length(lines) FROM north_wait WHERE north = ? ORDER BY id", (north,)
+        f"SELECT id, {_SINCE}, {_READINGS}, length(lines) FROM north_wait WHERE north = ? ORDER BY id", (north,)
     ):
         if row[0] not in under_way:
             yield Held(row[0], row[1], row[2], row[3] + ROW_BYTES)
@@ -134,7 +139,7 @@ def read(db: sqlite3.Connection) -> dict[str, Tally]:
         except (ValueError, TypeError, AttributeError):
             found[str(name)] = Tally()  # damaged
     for name, readings, size in db.execute(
-        f"SELECT north, sum(readings), sum(length(lines) + {ROW_BYTES}) FROM north_wait GROUP BY north"
+        f"SELECT north, total({_READINGS}), total(length(lines) + {ROW_BYTES}) FROM north_wait GROUP BY north"
     ):
         tally = found.setdefault(str(name), Tally())
         tally.waiting, tally.waiting_bytes = int(readings), int(size)

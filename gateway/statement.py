@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from gateway.account import Accounts, Counts
@@ -15,6 +16,8 @@ from gateway.database import FORMAT, OLDEST_FORMAT, JournalError, Transaction
 from gateway.onward import read
 from gateway.salvage import lossy
 from gateway.tally import Tally, mended
+
+NO_NORTHS: Mapping[str, Tally] = MappingProxyType({})
 
 
 @contextmanager
@@ -61,7 +64,7 @@ def read_norths(path: Path) -> dict[str, Tally]:
         return {name: account if account.balanced else mended(account) for name, account in read(db).items()}
 
 
-def ledger_document(accounts: dict[str, Counts], norths: dict[str, Tally]) -> dict[str, Any]:
+def ledger_document(accounts: dict[str, Counts], norths: Mapping[str, Tally] = NO_NORTHS) -> dict[str, Any]:
     """Return the account as `ledger --json` prints it: `total`, `nodes` and, where there are any, `north`."""
     total = sum(accounts.values(), Counts())
     return {

@@ -237,6 +237,27 @@ async def test_books_that_were_damaged_balance_after_the_next_start(tmp_path: Pa
     rig.journal.close()
 
 
+async def test_books_that_hold_nonsense_are_mended_and_what_is_sound_goes_on(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    Queues([ALL], rig.journal, lambda: NOW_S)
+    await rig.take(birth(), data("ys-07", 0, [0, 1, 2], [1, 1, 2]))
+    await rig.take(data("ys-07", 2, [60_000, 5, 2]))
+    await rig.journal.write(
+        lambda db: db.execute("UPDATE north_wait SET readings = 'x', since_ms = 'y', crc = 'z' WHERE id = 1")
+    )
+    await rig.journal.write(lambda db: db.execute("UPDATE north SET taken = 'many', given_up = 'why=7'"))
+    (queue,) = Queues([ALL], rig.journal, lambda: NOW_S).active
+    assert queue.tally.balanced and queue.tally.waiting == 1
+    rows = await queue.take(100)
+    batch = Batch(rows, 0)
+    for parcel in batch.parcels:
+        batch.deliver(parcel)
+    await queue.settle(rows, batch.settlement())
+    assert queue.tally.balanced and (queue.tally.delivered, queue.tally.waiting_bytes) == (1, 0)
+    assert read_norths(rig.journal.path)["all"] == queue.tally
+    rig.journal.close()
+
+
 @given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))
 def test_a_mended_tally_balances_and_forgets_nothing(
     taken: int, delivered: int, waiting: int, lost: int
