@@ -208,6 +208,8 @@ class Reader:
 
     def _heads(self) -> bool:
         """Return whether an element begins here rather than further values of the last one."""
+        if len(self._data) - self._at < 2:
+            return False
         first, second = self._data[self._at], self._data[self._at + 1]
         return (first == 0xF4 and second == 0x60) or (0xF5 <= first <= 0xFC and second == 0xC0) or (
             first == second and first in (0xF0, 0xF1, 0xF2, 0xF3)

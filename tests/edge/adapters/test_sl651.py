@@ -419,3 +419,13 @@ def test_bent_words_are_refused_or_read(words: str, function: int) -> None:
     except FrameError as error:
         assert error.reason in ("format", "truncated", "bcd")
     assert len(link().feed(raw)) == 1
+
+
+def test_a_block_of_one_byte_before_the_end_is_read_to_the_end() -> None:
+    """Found by a million bent frames: the last byte cannot begin an element."""
+    frame = bytes.fromhex(
+        "7e7e05001122334403e838002b020035170718110120f1f1001122334448f0f017071810050418000005f40c60050000"
+        "0014ffffffffff000003cf58"
+    )
+    found = adapter("sl651").decoder()(Case(raw=frame))
+    assert found["elements"][-1]["id"] == "F4"
