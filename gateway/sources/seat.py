@@ -60,7 +60,8 @@ class Seat:
         self._can_be_asked = can_be_asked
         self._quantities: list[str] = [name for name in kept.get("columns", []) if name in QUANTITIES]
         self._parts = {
-            int(part): Numbering(self._period_ms, state) for part, state in kept.get("numbers", {}).items()
+            int(part): Numbering(self._pace_ms(int(part)), state)
+            for part, state in kept.get("numbers", {}).items()
         }
         self._sessions = {name: Session(*session) for name, session in kept.get("sessions", {}).items()}
         self._floor = int(kept.get("floor", 0))
@@ -131,9 +132,16 @@ class Seat:
                 del known[min(known, key=lambda each: known[each].boot)]
         return known[name]
 
+    def _pace_ms(self, part: int) -> int:
+        """Return the period by which gaps are seen; parts have none where nobody can be asked to fill them.
+
+        A birth says for one boot alone from where on readings may still come.
+        """
+        return 0 if part and not self._can_be_asked else self._period_ms
+
     def _number_by_time(self, part: int, t_ms: int) -> tuple[int, int]:
         """Number a reading, or one part of it: each part of a report has boots of its own."""
-        numbering = self._parts.setdefault(part, Numbering(self._period_ms))
+        numbering = self._parts.setdefault(part, Numbering(self._pace_ms(part)))
         before = numbering.next_seq
         boot, seq = numbering.take(t_ms)
         if not part and boot == BOOT and not self._can_be_asked and seq > before:

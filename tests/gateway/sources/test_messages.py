@@ -66,13 +66,18 @@ name = "plugs"
 protocol = "json"
 transport = "mqtt"
 address = "{mqtt}"
-topics = ["tele/+/+"]
+topics = ["tele/+/+", "yard/#"]
 [[source.device]]
 id = "plug-7"
 node = "plug-7"
 kind = "power_meter"
 period_s = 60
 timezone = "UTC"
+[[source.device]]
+id = "mast"
+node = "mast-1"
+kind = "weather"
+period_s = 60
 """
 
 
@@ -261,3 +266,19 @@ async def test_a_plug_of_tasmota_is_a_power_meter(street: Street, mosquitto: ser
         await street.until("plug-7", lambda counts: counts.stored == 1)
     (row,) = street.rows("power_meter", "plug-7")
     assert (row["time"], row["energy_wh"], row["power_w"]) == (START_S * 1000, 3185.0, 86.0)
+
+
+async def test_topics_of_one_device_lose_nothing_to_one_another(
+    street: Street, mosquitto: servers.Mosquitto
+) -> None:
+    said = [
+        (f"yard/mast/{name}", json.dumps({name: 21.5, "time": START_S + 60 * minute}).encode())
+        for minute in (0, 1, 5)
+        for name in ("temperature", "humidity", "temperature")
+    ]
+    async with street.gateway():
+        await publish(mosquitto, *said)
+        account = await street.until("mast-1", lambda counts: counts.stored == 6)
+    assert (account.produced, account.missing, account.balanced) == (6, 0, True)
+    rows = street.rows("weather", "mast-1")
+    assert [(row["temperature_c"], row["humidity_pct"]) for row in rows] == [(21.5, 21.5)] * 3
