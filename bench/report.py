@@ -68,6 +68,8 @@ class Found:
 
 def number(value: float) -> str:
     """Write a number so that about three digits count."""
+    if not value:
+        return "0"
     for limit, digits in ((10_000, -2), (1_000, -1), (100, 0), (10, 1), (0.1, 2)):
         if abs(value) >= limit:
             return f"{round(value, digits):,.{max(0, digits)}f}"
@@ -202,6 +204,25 @@ def alerts(found: Found) -> str:
     return table(("from sensed to message", ""), rows)
 
 
+def foreign(found: Found) -> str:
+    """Return how long foreign devices wait for their answers, and how late others are asked."""
+    wanted = [
+        ("reports answered after their commit", "reports", ""),
+        ("not answered", "unanswered", ""),
+        ("answered within, p50", "answer_p50_ms", " ms"),
+        ("answered within, p99", "answer_p99_ms", " ms"),
+        ("the last of them", "answer_most_ms", " ms"),
+        ("a meter's period exceeded by at most", "late_most_ms", " ms"),
+        ("readings, meters' included", "readings", ""),
+        ("missing in the ledger", "missing", ""),
+        ("neither missing nor in the store", "not_in_store", ""),
+        ("cores: gateway", "gateway_cores", ""),
+    ]
+    ways = ("spread", "at once")
+    rows = [[what, *(found.show("foreign", way, key, unit) for way in ways)] for what, key, unit in wanted]
+    return table(("", "spread over the two seconds", "all at the same moment"), rows)
+
+
 def year(found: Found) -> str:
     """Return how long questions about a year take, on each store."""
     wanted = [
@@ -253,7 +274,7 @@ def chart(found: Found) -> str:
 
 def page(found: Found) -> str:
     """Return the whole page."""
-    blocks = (summary, throughput, memory, drain, scaling, alerts, year, setting)
+    blocks = (summary, throughput, memory, drain, scaling, alerts, foreign, year, setting)
     filled = {block.__name__: block(found) for block in blocks}
     head = "<!-- Written by `make bench`; the words are in bench/performance.template. -->\n"
     return head + Template(TEMPLATE.read_text(encoding="utf-8")).substitute(filled)

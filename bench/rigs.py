@@ -13,13 +13,14 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import servers
 
-from bench.fleet import KIND, Fleet
+from bench.fleet import KIND
 from bench.load import Load
 from edge.model.errors import CityError
+from edge.model.node import Node
 from gateway.app import JOURNAL
 from gateway.statement import read_accounts
 
@@ -29,12 +30,20 @@ CITYNEURON = Path(sys.executable).with_name("cityneuron")
 _HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
+class Registered(Protocol):
+    """Nodes that a gateway is to know."""
+
+    def nodes(self) -> Sequence[Node]:
+        """Return them as they are registered."""
+
+
 class GatewayProcess:
     """`cityneuron gateway run`, as users start it."""
 
     def __init__(
-        self, folder: Path, broker: servers.Mosquitto, store_url: str, fleets: Sequence[Fleet], mqtt: str = ""
-    ) -> None:
+        self, folder: Path, broker: servers.Mosquitto, store_url: str, fleets: Sequence[Registered],
+        mqtt: str = "", sources: str = "",
+    ) -> None:  # fmt: skip
         folder.mkdir()
         self.folder, self.journal = folder, folder / "data" / JOURNAL
         nodes = [node.to_dict() for fleet in fleets for node in fleet.nodes()]
@@ -44,7 +53,7 @@ class GatewayProcess:
             f'[gateway]\nid = "gw-{folder.name}"\ndata_dir = "{folder / "data"}"\n'
             f'[mqtt]\nurl = "{broker.url}"\n{mqtt}\n'
             f'[store]\nurl = "{store_url}"\napi = "v1"\n[nodes]\nfile = "{folder / "nodes.json"}"\n'
-            "[forward]\nretry_delay_s = 0.2\nlongest_delay_s = 1.0\n"
+            f"[forward]\nretry_delay_s = 0.2\nlongest_delay_s = 1.0\n{sources}"
         )
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -126,9 +135,11 @@ class Rig:
         self.store.kill()
         shutil.rmtree(self.folder)
 
-    def gateway(self, name: str, fleets: Sequence[Fleet], mqtt: str = "") -> GatewayProcess:
-        """Start a gateway and wait until it listens; `mqtt` is added to that table of its configuration."""
-        gateway = GatewayProcess(self.folder / name, self.broker, self.store.url, fleets, mqtt)
+    def gateway(
+        self, name: str, fleets: Sequence[Registered], mqtt: str = "", sources: str = ""
+    ) -> GatewayProcess:
+        """Start a gateway and wait until it listens; `mqtt` is added to that table, `sources` at the end."""
+        gateway = GatewayProcess(self.folder / name, self.broker, self.store.url, fleets, mqtt, sources)
         self._gateways.append(gateway)
         gateway.start()
         gateway.until_connected()

@@ -15,7 +15,7 @@ import time
 from bench.results import options
 from bench.rigs import end_in_order
 
-PARTS = ("throughput", "latency", "recovery", "memory", "drain", "scaling", "alerts", "year")
+PARTS = ("throughput", "latency", "recovery", "memory", "drain", "scaling", "alerts", "foreign", "year")
 
 
 def main() -> None:
