@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from edge.adapters import adapter
 from edge.adapters.cjt188 import roll as cjt188
+from edge.adapters.cjt188.telegram import ANY_TYPE, read_request
 from edge.adapters.dlt645 import roll as dlt645
 from edge.adapters.envelope import RollCall
 from edge.adapters.frame import Refusal
@@ -167,19 +168,38 @@ async def _meters(pipe: Pipe, search: Search, step: Step, watcher: Watcher) -> b
     found: set[str] = set()
     waiting: list[str] = [""]
     watcher.begins(step, 1)
+
+    async def heard(question: bytes) -> RollCall:
+        timeout_s = search.timeout_s or SLOWEST_S
+        return roll.heard(await listen(pipe, question, timeout_s, search.under_way_s(step, len(question))))
+
+    async def is_there(address: str) -> bool:
+        """Ask for the one: two answers on top of each other can look like that of a third."""
+        return any([(await heard(question)).addresses == (address,) for question in _proofs(step, address)])
+
     while waiting:
         tail = waiting.pop()
-        question = roll.question(tail)
-        timeout_s = search.timeout_s or SLOWEST_S
-        call = roll.heard(await listen(pipe, question, timeout_s, search.under_way_s(step, len(question))))
+        call = await heard(roll.question(tail))
+        clash = call.clash
         for address in call.addresses:
-            if address not in found:
+            if address in found:
+                continue
+            if address == tail or await is_there(address):
                 found.add(address)
                 watcher.found(Device(step=step, id=address))
-        further = roll.narrower(tail) if call.clash else ()
+            else:
+                clash = True
+            watcher.asked(address, 1)
+        further = roll.narrower(tail) if clash else ()
         waiting += reversed(further)
         watcher.asked(f"all ending in {tail}" if tail else "all", len(further))
     return bool(found)
+
+
+def _proofs(step: Step, address: str) -> list[bytes]:
+    """Return questions of which a meter at this address answers one."""
+    other_order = [read_request(ANY_TYPE, address, "1F90", 0)] if step.protocol == "cjt188" else []
+    return [ROLLS[step.protocol].question(address), *other_order]
 
 
 async def listen(pipe: Pipe, question: bytes, quiet_s: float, under_way_s: float) -> bytes:

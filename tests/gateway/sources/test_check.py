@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import sys
 import tomllib
@@ -9,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import servers
 from typer.testing import CliRunner
 
 from edge import adapters
@@ -18,6 +20,7 @@ from edge.model.errors import ConfigError
 from gateway.sources.check import Finding, check
 from gateway.sources.cli import app
 
+PAGES = [servers.PROJECT / "docs/protocols.md", *sorted((servers.PROJECT / "docs/protocols").glob("*.md"))]
 METER = """\
 [[source]]
 name = "meters"
@@ -145,6 +148,17 @@ def test_a_port_that_is_taken_is_told() -> None:
 def test_a_file_without_sources_is_told_where_samples_are() -> None:
     with pytest.raises(ConfigError, match=r"has no \[\[source\]\] \(docs/protocols.md"):
         found('[gateway]\nid = "gw-01"\n')
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_samples_of_every_page_are_right(page: Path) -> None:
+    samples = [
+        text for text in re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL) if "[[source" in text
+    ]
+    assert samples
+    for text in samples:
+        wrong = [each for each in found(text) if each.wrong and "_file: " not in each.message]
+        assert wrong == []
 
 
 def test_what_is_right_is_explained_and_the_exit_code_tells_right_from_wrong(tmp_path: Path) -> None:
