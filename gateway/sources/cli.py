@@ -172,7 +172,7 @@ def way(source: SourceConfig) -> str:
     said = {
         "tcp-server": f"devices call {where}",
         "tcp-client": f"we {'ask' if is_line(source) else 'call'} over TCP {where}",
-        "serial": f"we {'ask' if is_line(source) else 'listen'} on {where}",
+        "serial": f"we ask on {where}",
         "mqtt": f"messages from {where}, {', '.join(source.topics)}",
         "http": f"messages are posted to {where}",
     }[source.transport]

@@ -118,7 +118,7 @@ def read_source(table: Any, place: str) -> SourceConfig:
     except ConfigError as error:
         raise ConfigError(f"{place}.protocol: {error.message}", remedy=error.remedy) from None
     ways: dict[str, object] = {"tcp-server": protocol.talk, "tcp-client": protocol.poller or protocol.talk}
-    ways |= {"serial": protocol.poller or protocol.talk, "mqtt": protocol.hear, "http": protocol.hear}
+    ways |= {"serial": protocol.poller, "mqtt": protocol.hear, "http": protocol.hear}
     if ways[own.transport] is None:
         possible = [way for way, speaks in ways.items() if speaks is not None]
         raise ConfigError(

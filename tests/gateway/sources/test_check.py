@@ -101,6 +101,7 @@ def changed(text: str, old: str, new: str) -> str:
         (METER, "kind", 'words = { u = "volts" }\nkind', "device[0].words.u: no quantity 'volts'", 11),
         (METER, "kind", "words = { u = { factor = 2 } }\nkind", "words.u: quantity is missing", 11),
         (LOGGER, 'password = "123456"\n', "", "source[0].device[0]: password is missing", 6),
+        (LOGGER, '"tcp-server"', '"serial"', "source[0]: hj212 does not come by serial", 1),
         (LOGGER, "127.0.0.1:0", "127.0.0.1", "source[0].address: '127.0.0.1' is no host:port", 5),
         (MESSAGES, 'topics = ["up/#"]\n', "", "source[0]: topics is missing", 1),
         (MESSAGES, "mqtt://127", "http://127", "source[0].address: not a broker URL", 5),
