@@ -32,10 +32,10 @@ def source() -> None:
 @app.command("check")
 def check_command(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="gateway.toml, or a file with [[source]] tables.")
+        Path, typer.Argument(metavar="FILE", help="gateway.toml, or a file with source tables alone.")
     ],
 ) -> None:
-    """Explain the [[source]] tables of a file: what each will do, what is wrong, what is suspicious."""
+    """Explain the source tables of a file: what each will do, what is wrong, what is suspicious."""
     sources, findings = check(_text(file), load_toml(file), str(file))
     console = Console(highlight=False, width=max(100, Console().width))
     for each in sources:
@@ -65,7 +65,7 @@ def scan_command(
     baud: Annotated[
         str, typer.Option("--baud", help="As 2400,9600; else what is usual for each protocol.")
     ] = "",
-    parity: Annotated[str, typer.Option("--parity", help="As N,E, tried with each baud.")] = "N",
+    parity: Annotated[str, typer.Option("--parity", help="As N,E: tried with each of --baud.")] = "N",
     units: Annotated[str, typer.Option("--units", help="Modbus units, as 1-32,80.")] = f"1-{LAST_UNIT}",
     framing: Annotated[
         Framing, typer.Option("--framing", help="Of Modbus; tcp needs host:port.")
@@ -74,10 +74,10 @@ def scan_command(
         float, typer.Option("--timeout", help="Seconds to wait for an answer; 0: usual.")
     ] = 0.0,
 ) -> None:
-    """Find Modbus units and meters on a line, and print [[source]] tables for them.
+    """Find Modbus units and meters on a line, and print source tables for them.
 
-    Only reading commands are sent. The gateway must not be using the line. The tables go to standard output,
-    all else to standard error; Ctrl-C ends the search and prints what was found until then.
+    Only reading commands are sent. The gateway must not be using the line. Tables go to standard output, all
+    else to standard error; Ctrl-C ends the search and prints what was found until then.
     """
     search = Search(
         address=line,
