@@ -199,6 +199,20 @@ async def test_a_platform_that_asks_is_answered_and_what_it_pauses_waits(tmp_pat
     assert len(platform.reports()) == 4
 
 
+async def test_what_a_platform_has_set_holds_on_the_next_connection(tmp_path: Path) -> None:
+    async with Platform().running() as platform:
+        scene = Scene(tmp_path, platform.url)
+        async with scene.running():
+            await platform.until(lambda: platform.connections == 1)
+            platform.ask("1062", "RtdInterval=120", mn=MN)
+            await platform.until(lambda: len(platform.told("9012")) == 1)
+            platform.cut()
+            await platform.until(lambda: platform.connections == 2)
+            platform.ask("1061", mn=MN)
+            await platform.until(lambda: len(platform.told("9012")) == 2)
+    assert platform.told("1061")[0]["RtdInterval"] == "120"
+
+
 @pytest.mark.real
 async def test_killed_in_the_middle_a_gateway_reports_each_reading_at_least_once(
     tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
