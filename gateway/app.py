@@ -31,8 +31,10 @@ from gateway.journal import Journal
 from gateway.ledger import Ledger
 from gateway.local import local_channels
 from gateway.mirror import Mirror
+from gateway.north.custodian import Custodian
 from gateway.north.distributor import Distributor
 from gateway.north.queues import Queues
+from gateway.north.reporter import Reporter
 from gateway.roster import Roster, nodes_from_file
 from gateway.shed import Shedder
 from gateway.sinks.line_http import LineHttpSink
@@ -87,7 +89,10 @@ class Gateway:
         stored = self.mirror.offer if self.mirror else None
         self.forwarder = Forwarder(self.journal, self.ledger, self.sink, config.forward, now, stored)
         self.norths = Queues(config.north, self.journal, now)
-        self.distributors = [Distributor(queue, config.gateway.id, now) for queue in self.norths.active]
+        self.distributors: list[Custodian] = [
+            Reporter(queue, now) if queue.config.station else Distributor(queue, config.gateway.id, now)
+            for queue in self.norths.active
+        ]
         lock = self.committer.lock
         self.shedder = Shedder(self.journal, self.ledger, config.backlog, lock, now=now, others=self.norths)
         cloud, own = config.cloud, config.gateway.id

@@ -12,7 +12,7 @@ from edge.quality import NO_OVERRIDES, Overrides, load_limits
 from gateway.forward import ForwardConfig
 from gateway.herald import AlertsConfig
 from gateway.mirror import MirrorConfig
-from gateway.north.config import NorthConfig, check_norths
+from gateway.north.config import NorthConfig, by_station, check_norths
 from gateway.shed import BacklogConfig
 from gateway.sinks.line_http import StoreConfig
 from gateway.sources.config import SourceConfig, read_sources
@@ -97,4 +97,4 @@ def load_config(path: Path) -> GatewayConfig:
     except IdentityError as error:
         raise ConfigError(f"{path}.gateway.id: {error.message}", remedy=error.remedy) from None
     check_norths(config.north, str(path))
-    return config
+    return replace(config, north=by_station(config.north))

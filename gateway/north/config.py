@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from string import Formatter
 from typing import Literal
 
 from edge.broker import BrokerAddress
 from edge.model.errors import ConfigError
+from gateway.north.stations import StationConfig, check_stations, platform_address
 
-Form = Literal["senml-json", "senml-cbor", "sparkplug"]
+Form = Literal["senml-json", "senml-cbor", "sparkplug", "hj212"]
 TOPIC_WORDS = ("gateway", "district", "kind", "node", "site")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}\Z")
 _NO_TOPIC = re.compile(r"[+#\x00]")
@@ -19,7 +20,7 @@ _NO_TOPIC = re.compile(r"[+#\x00]")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NorthConfig:
-    """One [[north]] table. `topic` holds for SenML, `group` and `edge_node` for Sparkplug B."""
+    """One [[north]] table. `topic` is of SenML, `group` and `edge_node` of Sparkplug, `station` of HJ 212."""
 
     name: str
     url: str
@@ -42,6 +43,7 @@ class NorthConfig:
     retry_delay_s: float = 1.0
     longest_delay_s: float = 30.0
     answer_within_s: float = 15.0
+    station: tuple[StationConfig, ...] = ()
 
 
 def check_norths(norths: tuple[NorthConfig, ...], place: str) -> None:
@@ -55,7 +57,7 @@ def check_norths(norths: tuple[NorthConfig, ...], place: str) -> None:
                 remedy="write 1 to 32 of a-z, 0-9 and '-'; the name is that of its backlog: do not change it",
             )
         seen.add(north.name)
-        BrokerAddress.parse(north.url)
+        _check_peer(north, where)
         _check_topic(north.topic, f"{where}.topic")
         for key in ("group", "edge_node"):
             if re.search(r"[/+#]", getattr(north, key)):
@@ -65,6 +67,31 @@ def check_norths(norths: tuple[NorthConfig, ...], place: str) -> None:
         for key in ("most_mb", "keep_days"):
             if getattr(north, key) <= 0:
                 raise ConfigError(f"{where}.{key}: a backlog needs a limit", remedy="set it above 0")
+
+
+def by_station(norths: tuple[NorthConfig, ...]) -> tuple[NorthConfig, ...]:
+    """Return the norths with one for each station, `<name>/<node>`: each has its own connection and backlog."""
+    found: list[NorthConfig] = []
+    for north in norths:
+        found += [
+            replace(north, name=f"{north.name}/{each.node}", nodes=(each.node,), station=(each,))
+            for each in north.station
+        ] or [north]
+    return tuple(found)
+
+
+def _check_peer(north: NorthConfig, where: str) -> None:
+    if north.format == "hj212":
+        platform_address(north.url)
+        check_stations(north.station, f"{where}.station")
+        if north.nodes != ("*",):
+            raise ConfigError(
+                f"{where}.nodes: with hj212 the station tables name the nodes", remedy="leave it out"
+            )
+        return
+    BrokerAddress.parse(north.url)
+    if north.station:
+        raise ConfigError(f"{where}.station: only hj212 has stations", remedy='write format = "hj212"')
 
 
 def _check_topic(pattern: str, where: str) -> None:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import ssl
 import time
 from collections.abc import Callable
-from typing import Any
 
 from edge.adapters.frame import FrameError
 from edge.broker import BrokerAddress
 from edge.config import read_secret
 from edge.model.errors import CityError, ConfigError
-from gateway.database import JournalDamaged, JournalError
 from gateway.north.batch import Batch, Parcel
 from gateway.north.config import NorthConfig
+from gateway.north.custodian import Custodian
 from gateway.north.formats import FORMATS
 from gateway.north.formats.format import Format, Message
 from gateway.north.link import Link, LinkLost
@@ -28,46 +26,18 @@ from gateway.tally import GivenUp
 log = logging.getLogger(__name__)
 
 TAKE_READINGS = 1_000
-LEAVE_WITHIN_S = 3.0
-STOOD_S = 5.0  # a connection that held so long was a good one: the next wait is short again
 
 
-class Distributor:
-    """Hands readings on to one broker. `trouble` is what keeps it, empty when all is well."""
+class Distributor(Custodian):
+    """Hands readings on to one broker."""
 
     def __init__(self, queue: Queue, gateway: str, now: Callable[[], float] = time.time) -> None:
+        super().__init__(queue, now)
         config = queue.config
-        self.queue = queue
-        self.trouble = ""
-        self._config = config
         self._gateway = gateway
-        self._now = now
         self._broker = BrokerAddress.parse(config.url)
         self._login = _login(config, self._broker, gateway)
         self._tls = _tls(config) if self._broker.tls else None
-
-    @property
-    def status(self) -> dict[str, Any]:
-        """its state and its tally, for people."""
-        return {"state": self.trouble or "ok", **self.queue.tally.to_dict()}
-
-    async def run(self) -> None:
-        """Hand on until cancelled."""
-        delay_s = self._config.retry_delay_s
-        while True:
-            began_s = time.monotonic()
-            try:
-                await self._connection()
-            except JournalDamaged:
-                raise
-            except CityError as error:
-                if not self.trouble:
-                    log.warning("north %s: %s; readings wait in the journal", self._config.name, error)
-                self.trouble = error.message
-            if time.monotonic() - began_s > STOOD_S:
-                delay_s = self._config.retry_delay_s
-            await asyncio.sleep(delay_s * random.uniform(0.8, 1.2))
-            delay_s = min(delay_s * 2, self._config.longest_delay_s)
 
     async def _connection(self) -> None:
         """Hand on by one connection until it is lost: raises LinkLost, JournalError."""
@@ -120,7 +90,7 @@ class Distributor:
         except asyncio.CancelledError:
             ends = True
             self._say(link, words.end(self._now_ms()))
-            await self._last_answers(link)
+            await self._last_answers(link.all_arrived())
             raise
         finally:
             if under_way is not None:
@@ -150,32 +120,6 @@ class Distributor:
         for message in messages:
             link.deliver(message.topic, message.payload, arrived)
 
-    async def _settle(self, batch: Batch, *, once: bool) -> None:
-        """Let go of what the broker has, waiting out a disk that takes nothing: no reason to send it twice."""
-        trouble = self.trouble
-        while True:
-            try:
-                await self.queue.settle(batch.rows, batch.settlement())
-            except JournalDamaged:
-                raise
-            except JournalError as error:
-                log.error("%s; what north %s has stays in the journal", error, self._config.name)
-                self.trouble = error.message
-                if once:
-                    return
-                await asyncio.sleep(self._config.retry_delay_s)
-            else:
-                self.trouble = trouble
-                return
-
-    async def _last_answers(self, link: Link) -> None:
-        """The gateway ends: wait for what the broker has yet to acknowledge, so that nothing is sent twice."""
-        try:
-            async with asyncio.timeout(LEAVE_WITHIN_S):
-                await link.all_arrived()
-        except (TimeoutError, LinkLost) as error:
-            log.info("north %s: it ends before all was acknowledged: %s", self._config.name, error)
-
     def _say(self, link: Link, messages: list[Message]) -> None:
         if not link.lost:
             for message in messages:
@@ -187,14 +131,6 @@ class Distributor:
         return Login(
             client_id=login.client_id, username=login.username, password=login.password, clean=True, will=will
         )
-
-    def _well(self) -> None:
-        if self.trouble:
-            log.info("north %s takes readings again", self._config.name)
-        self.trouble = ""
-
-    def _now_ms(self) -> int:
-        return round(self._now() * 1000)
 
 
 def _nothing() -> None:

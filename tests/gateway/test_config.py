@@ -10,6 +10,7 @@ import pytest
 from edge.model.errors import ConfigError
 from gateway.config import GatewayConfig, load_config
 from gateway.north.config import NorthConfig
+from gateway.north.stations import StationConfig
 from gateway.sources.config import Device, SourceConfig, read_sources
 
 SAMPLE = Path(__file__).parents[2] / "gateway/gateway.sample.toml"
@@ -51,20 +52,29 @@ def test_the_sample_shows_every_key_of_a_source_in_tables_that_are_read() -> Non
 
 def test_the_sample_of_a_north_shows_every_key_and_its_default(tmp_path: Path) -> None:
     _, _, sample = SAMPLE.read_text(encoding="utf-8").partition("# [[north]]\n")
+    sample, platform = re.split(r"\n# An .*\n# \[\[north\]\]\n", sample)
     table = re.sub(r"^# ?", "", sample, flags=re.MULTILINE)
     (tmp_path / "gateway.toml").write_text(f'[gateway]\nid = "gw-01"\ndata_dir = "x"\n[[north]]\n{table}')
     (north,) = load_config(tmp_path / "gateway.toml").north
     for key in dataclasses.fields(NorthConfig):
-        assert re.search(rf"^# {key.name} = ", sample, re.MULTILINE), key.name
+        assert key.name == "station" or re.search(rf"^# {key.name} = ", sample, re.MULTILINE), key.name
         if key.name not in ("name", "url") and not key.name.endswith("_file"):
             assert getattr(north, key.name) == key.default
+    upward = re.sub(r"^# ?", "", platform, flags=re.MULTILINE)
+    (tmp_path / "gateway.toml").write_text(f'[gateway]\nid = "gw-01"\ndata_dir = "x"\n[[north]]\n{upward}')
+    (station,) = load_config(tmp_path / "gateway.toml").north[0].station
+    for item in dataclasses.fields(StationConfig):
+        assert re.search(rf"^# {item.name} = ", platform, re.MULTILINE), item.name
+        if item.default is not dataclasses.MISSING:
+            assert getattr(station, item.name) == item.default
 
 
 def test_the_samples_of_the_page_load(tmp_path: Path) -> None:
     page = (SAMPLE.parents[1] / "docs/north.md").read_text(encoding="utf-8")
     tables = "\n".join(re.findall(r"```toml\n(.*?)```", page, re.DOTALL))
     (tmp_path / "gateway.toml").write_text(f'[gateway]\nid = "gw-01"\ndata_dir = "x"\n{tables}')
-    assert [north.name for north in load_config(tmp_path / "gateway.toml").north] == ["province", "waterworks"]
+    names = [north.name for north in load_config(tmp_path / "gateway.toml").north]
+    assert names == ["province", "waterworks", "bureau/air-dinghai", "bureau/noise-hongkou"]
 
 
 @pytest.mark.parametrize(
