@@ -1,4 +1,4 @@
-"""How tasks are ended."""
+"""How tasks are ended, and how one is not ended in the middle."""
 
 from __future__ import annotations
 
@@ -6,6 +6,17 @@ import asyncio
 from typing import Any
 
 _AGAIN_S = 2.0
+
+
+async def whole(task: asyncio.Future[Any]) -> bool:
+    """Wait until a task is done, also when who waits is cancelled meanwhile; return whether that was so."""
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            cancelled = True
+    return cancelled
 
 
 async def end(*tasks: asyncio.Task[Any]) -> list[Any]:

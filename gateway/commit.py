@@ -24,6 +24,7 @@ from edge.protocol.wire import (
     encode_birth,
 )
 from edge.rules import Watch
+from edge.tasks import whole
 from gateway import quarantine
 from gateway.acknowledge import Acknowledger
 from gateway.arrival import Arrival, Foreign, Source
@@ -177,14 +178,18 @@ class Committer:
         change.episodes = self._episodes.unwritten()
         change.states += self._watchers.states()
         change.states += [(node, QUALITY, state) for node, state in self._quality.dirty()]
+        writing = asyncio.ensure_future(self._journal.commit(change))
+        cancelled = await whole(writing)  # else the ledger would not know whether the disk has it
         try:
-            await self._journal.commit(change)
+            writing.result()
         except CityError:
             self._ledger.rollback()
             self._quality.rollback()
             self._watchers.unwritten(change.states)
             for node, schema, _ in change.births:  # not on disk: to be written when it comes again
                 self._births.pop((node, schema), None)  # two births of one may have come in one batch
+            if cancelled:
+                raise asyncio.CancelledError from None
             raise
         self._ledger.settle()
         self._quality.settle()
@@ -193,6 +198,8 @@ class Committer:
             self._ledger.count_quarantined(kept.node, kept.boot, -kept.readings)
         for entry in change.quarantined:
             self._ledger.count_quarantined(entry.node, entry.boot, entry.readings)
+        if cancelled:
+            raise asyncio.CancelledError
 
     def _retake(self, entry: Kept, change: Change) -> None:
         arrival = Arrival(entry.topic, entry.payload, round(self._now() * 1000))

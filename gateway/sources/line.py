@@ -192,7 +192,7 @@ class Line:
         return None
 
 
-class Unanswered(Exception):
+class Unanswered(CityError):
     """No answer came in time, or what came is none."""
 
     def __init__(self, fault: FrameError, came: bytes) -> None:

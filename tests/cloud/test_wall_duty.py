@@ -43,6 +43,7 @@ async def test_targets_on_a_phone_are_large(city: City, phone: Wall) -> None:
 async def large(page: Page, targets: str) -> None:
     """Each of these is large enough for a thumb."""
     await expect(page.locator(targets).first).to_be_visible()
+    await expect(page.locator(targets).last).to_be_visible()
     sizes = await page.locator(targets).evaluate_all(  # all at once: the page may draw them anew
         "all => all.map(each => [each.innerText, each.offsetWidth, each.offsetHeight])"
     )

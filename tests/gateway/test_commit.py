@@ -1,6 +1,8 @@
 """The commit: what becomes of good and bad messages, and when they are acknowledged."""
 
+import asyncio
 import sqlite3
+import threading
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -217,6 +219,32 @@ async def test_an_account_survives_a_restart(tmp_path: Path) -> None:
     assert again.counts("ys-07") == before == Counts(produced=8, queued=1 + 1 + 5, quarantined=1)
     await again.take(data("ys-07", 0, [0, 1, 2]))  # known by its birth of the life before, and a duplicate
     assert again.counts("ys-07") == before
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_gateway_that_ends_in_the_middle_of_a_commit_leaves_no_reading_without_a_place(
+    tmp_path: Path, begun: bool
+) -> None:
+    rig = Rig(tmp_path, "ys-07")
+    await rig.take(birth(), data("ys-07", 0, [0, 1, 2]))
+    free = threading.Event()
+    busy = asyncio.ensure_future(rig.journal.run(lambda _: free.wait(10)))  # the disk is at something else
+    taking = asyncio.ensure_future(rig.take(data("ys-07", 1, [0, 1, 2], [1, 1, 2])))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    if begun:
+        free.set()
+        await busy
+    taking.cancel()
+    free.set()
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+    await busy
+    await rig.committer.save()
+    rig.journal.close()
+    again = Rig(tmp_path, "ys-07")
+    assert again.counts("ys-07") == Counts(produced=3, queued=3)
+    assert len(await again.lines()) == 3
 
 
 async def test_a_gap_is_asked_for_again_in_exact_ranges_but_not_at_once(tmp_path: Path) -> None:
