@@ -31,7 +31,7 @@ from edge.boot import next_boot, start_of
 from edge.broker import BrokerAddress
 from edge.folder import DataFolder, write_secret
 from edge.model.errors import CityError, ConfigError
-from edge.shell import first_city_error
+from edge.shell import one_error
 from gateway.account import COUNTS, Counts
 from gateway.app import JOURNAL, Gateway
 from gateway.broker import built_in_broker
@@ -91,13 +91,8 @@ def up(
     console = Console(stderr=as_json, highlight=False)
     with options.data.in_use():
         _log_to(options.data.log)
-        try:
+        with one_error():
             report = asyncio.run(_run(options, console))
-        except BaseExceptionGroup as group:
-            found = first_city_error(group)
-            if found is None:
-                raise
-            raise found from None
     if as_json:
         typer.echo(json.dumps(report))
     else:

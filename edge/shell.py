@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from edge.model.errors import CityError
@@ -21,17 +21,24 @@ async def run_service(service: Coroutine[Any, Any, None], *, for_s: float | None
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
     try:
-        with contextlib.suppress(TimeoutError, asyncio.CancelledError):
+        with one_error(), contextlib.suppress(TimeoutError, asyncio.CancelledError):
             async with asyncio.timeout(for_s):
                 await task
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+@contextlib.contextmanager
+def one_error() -> Iterator[None]:
+    """Raise the first CityError within a group of errors alone, so that it can become one line of advice."""
+    try:
+        yield
     except BaseExceptionGroup as group:
         found = first_city_error(group)
         if found is None:
             raise
         raise found from None
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
 
 
 def first_city_error(group: BaseExceptionGroup[BaseException]) -> CityError | None:

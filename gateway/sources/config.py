@@ -39,8 +39,8 @@ class Device:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SourceConfig:
-    """One [[source]]: a protocol, a transport with its address, and devices.
+class SourceTable:
+    """A [[source]] table as it stands, without its devices.
 
     `address` is what a tcp-server listens on or a tcp-client calls ("host:port"), a serial port, the URL of a
     broker, or what an http server listens on. `topics` are subscribed to. Serial ports have `baud`, `parity`.
@@ -48,10 +48,8 @@ class SourceConfig:
 
     name: str
     protocol: str
-    adapter: Adapter
     transport: Transport
     address: str
-    devices: tuple[Device, ...]
     topics: tuple[str, ...] = ()
     baud: int = 9600
     parity: Literal["N", "E", "O"] = "N"
@@ -63,21 +61,11 @@ class SourceConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Table:
-    """A [[source]] table as it stands."""
+class SourceConfig(SourceTable):
+    """One [[source]]: a protocol, a transport with its address, and devices."""
 
-    name: str
-    protocol: str
-    transport: Transport
-    address: str
-    topics: tuple[str, ...] = ()
-    baud: int = 9600
-    parity: Literal["N", "E", "O"] = "N"
-    username: str = ""
-    password_file: Path | None = None
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
+    adapter: Adapter
+    devices: tuple[Device, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,7 +100,7 @@ def read_source(table: Any, place: str) -> SourceConfig:
     """Return one source; ConfigError as `read_sources`."""
     if not isinstance(table, Mapping):
         raise ConfigError(f"{place} is not a table")
-    own = read_table(_Table, {key: value for key, value in table.items() if key != "device"}, place)
+    own = read_table(SourceTable, {key: value for key, value in table.items() if key != "device"}, place)
     try:
         protocol = adapter(own.protocol)
     except ConfigError as error:
@@ -141,7 +129,7 @@ def read_source(table: Any, place: str) -> SourceConfig:
                 f"{place}: the tables of device {device.id!r} differ in more than its series",
                 remedy="give all of them the same keys of the protocol",
             )
-    values = {item.name: getattr(own, item.name) for item in dataclasses.fields(_Table)}
+    values = {item.name: getattr(own, item.name) for item in dataclasses.fields(SourceTable)}
     return SourceConfig(adapter=protocol, devices=tuple(known), **values)
 
 
