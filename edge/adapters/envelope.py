@@ -26,6 +26,25 @@ class Found(NamedTuple):
     noise: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spoken:
+    """What the frames of both protocols say."""
+
+    address: str
+    control: int
+    data: bytes
+
+    @property
+    def from_meter(self) -> bool:
+        """Whether a meter says it; an echo of the own question is not."""
+        return bool(self.control & FROM_METER)
+
+    @property
+    def error(self) -> bool:
+        """Whether the meter says no."""
+        return bool(self.control & ERROR)
+
+
 class RollCall(NamedTuple):
     """Who answered to a question to everybody; `clash`: several did at once, or the line is disturbed."""
 

@@ -14,10 +14,11 @@ from edge.config import read_secret
 from edge.model.errors import CityError, ConfigError
 from gateway.north.batch import Batch, Parcel
 from gateway.north.config import NorthConfig
+from gateway.north.connection import LinkLost
 from gateway.north.custodian import Custodian
 from gateway.north.formats import FORMATS
 from gateway.north.formats.format import Format, Message
-from gateway.north.link import Link, LinkLost
+from gateway.north.link import Link
 from gateway.north.queues import Queue
 from gateway.sources.session import Login, Patience
 from gateway.sources.session import Message as Heard

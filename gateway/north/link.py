@@ -8,20 +8,14 @@ from collections.abc import Callable
 from typing import cast
 
 from edge.broker import BrokerAddress
-from edge.model.errors import CityError
+from gateway.north.connection import TICK_S, Connection, LinkLost
 from gateway.sources.packets import Publish
 from gateway.sources.session import Closed, Delivered, Event, Login, Patience, Session, State
 
-TICK_S = 0.5
-CLOSE_WITHIN_S = 1.0
 EVENTS_AT_ONCE = 1_000
 
 
-class LinkLost(CityError):
-    """The broker is gone, or says no."""
-
-
-class Link(asyncio.Protocol):
+class Link(Connection):
     """A connection. `on_message` hears what the broker sends us, `on_lost` that it is over."""
 
     def __init__(
@@ -31,20 +25,13 @@ class Link(asyncio.Protocol):
         on_message: Callable[[Publish], None],
         on_lost: Callable[[], None],
     ) -> None:
-        self.lost = ""
+        super().__init__(on_lost)
         self._session = Session(patience)
         self._patience = patience
         self._at_once = at_once
         self._on_message = on_message
-        self._on_lost = on_lost
-        self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
-        self._gone = asyncio.Event()
-        self._changed = asyncio.Event()
-        self._waiting: dict[int, Callable[[], None]] = {}  # by message under way, what is done when it arrived
         self._acked_s = 0.0
         self._flushing = False
-        self._ticking: asyncio.TimerHandle | None = None
 
     async def open(self, broker: BrokerAddress, tls: ssl.SSLContext | None) -> None:
         """Reach the broker's port. Raises LinkLost."""
@@ -77,28 +64,14 @@ class Link(asyncio.Protocol):
 
     async def room(self) -> None:
         """Wait until a message more may be under way. Raises LinkLost."""
-        await asyncio.sleep(0)  # others have their turn, however fast the broker is
-        await self._until(lambda: len(self._waiting) < self._at_once)
-
-    async def all_arrived(self) -> None:
-        """Wait until the broker has everything. Raises LinkLost."""
-        await self._until(lambda: not self._waiting)
+        await self._room(self._at_once)
 
     async def close(self, *, good_bye: bool) -> None:
         """Close; without a good-bye the broker says our will. A peer that does not read the rest is cut off."""
-        if self._ticking is not None:
-            self._ticking.cancel()
-        if self._transport is None:
-            return
-        if good_bye:
+        if good_bye and self._transport is not None:
             self._session.disconnect()
             self._flush()
-        self._transport.close()
-        try:
-            async with asyncio.timeout(CLOSE_WITHIN_S):
-                await self._gone.wait()
-        except TimeoutError:
-            self._transport.abort()
+        await self._close()
 
     # called by the event loop
 
@@ -137,19 +110,6 @@ class Link(asyncio.Protocol):
             self._lose(f"no PUBACK within {self._patience.answer_within_s:g} s")
         self._flush()
         self._ticking = None if self.lost else self._loop.call_later(TICK_S, self._tick)
-
-    def _lose(self, why: str) -> None:
-        if not self.lost:
-            self.lost = why
-            self._on_lost()
-        self._changed.set()
-
-    async def _until(self, true: Callable[[], bool]) -> None:
-        while not true() or self.lost:
-            if self.lost:
-                raise LinkLost(self.lost)
-            self._changed.clear()
-            await self._changed.wait()
 
     def _flush_soon(self) -> None:
         if not self._flushing:

@@ -21,8 +21,8 @@ from edge.adapters.hj212.factors import CODES
 from edge.adapters.hj212.figures import Figure
 from edge.model.errors import CityError
 from gateway.north.batch import Batch, Parcel
+from gateway.north.connection import TICK_S, Connection, LinkLost
 from gateway.north.custodian import Custodian
-from gateway.north.link import CLOSE_WITHIN_S, TICK_S, LinkLost
 from gateway.north.queues import Queue
 from gateway.north.reading import Reading
 from gateway.north.stations import platform_address
@@ -34,31 +34,24 @@ MOST_UNREAD_BYTES = 1_000_000  # a platform that asks and reads no answers is le
 _REAL_TIME = "2011"
 
 
-class Line(asyncio.Protocol):
+class Line(Connection):
     """One connection of a station. `on_lost` hears that it is over."""
 
     def __init__(
         self, client: Client, name: str, now_ms: Callable[[], int], on_lost: Callable[[], None]
     ) -> None:
+        super().__init__(on_lost)
         self.client = client
         self.paused = False
-        self.lost = ""
         self._name = name
         self._now_ms = now_ms
-        self._on_lost = on_lost
-        self._changed = asyncio.Event()
-        self._gone = asyncio.Event()
-        self._waiting: dict[int, Callable[[], None]] = {}  # ticket -> what is done when it arrived
-        self._transport: asyncio.Transport | None = None
-        self._ticking: asyncio.TimerHandle | None = None
         self._spoilt = 0
 
     async def open(self, host: str, port: int, within_s: float) -> None:
         """Reach the platform. Raises LinkLost."""
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(within_s):
-                self._transport, _ = await loop.create_connection(lambda: self, host, port)
+                self._transport, _ = await self._loop.create_connection(lambda: self, host, port)
         except OSError as error:
             raise LinkLost(f"cannot reach the platform {host}:{port}: {str(error) or 'no answer'}") from None
         self._tick()
@@ -70,12 +63,7 @@ class Line(asyncio.Protocol):
 
     async def room(self, at_once: int) -> None:
         """Wait until a report more may be under way. Raises LinkLost."""
-        await asyncio.sleep(0)
-        await self._until(lambda: len(self._waiting) < at_once)
-
-    async def all_arrived(self) -> None:
-        """Wait until the platform has everything. Raises LinkLost."""
-        await self._until(lambda: not self._waiting)
+        await self._room(at_once)
 
     async def resumed(self) -> None:
         """Wait until the platform wants real-time data again. Raises LinkLost."""
@@ -83,16 +71,7 @@ class Line(asyncio.Protocol):
 
     async def close(self) -> None:
         """Close. A platform that does not read the rest is cut off."""
-        if self._ticking is not None:
-            self._ticking.cancel()
-        if self._transport is None:
-            return
-        self._transport.close()
-        try:
-            async with asyncio.timeout(CLOSE_WITHIN_S):
-                await self._gone.wait()
-        except TimeoutError:
-            self._transport.abort()
+        await self._close()
 
     # called by the event loop
 
@@ -133,20 +112,7 @@ class Line(asyncio.Protocol):
         for event in self.client.tick(self._now_ms()):
             self._hear(event)
         self._flush()
-        self._ticking = None if self.lost else asyncio.get_running_loop().call_later(TICK_S, self._tick)
-
-    def _lose(self, why: str) -> None:
-        if not self.lost:
-            self.lost = why
-            self._on_lost()
-        self._changed.set()
-
-    async def _until(self, true: Callable[[], bool]) -> None:
-        while not true() or self.lost:
-            if self.lost:
-                raise LinkLost(self.lost)
-            self._changed.clear()
-            await self._changed.wait()
+        self._ticking = None if self.lost else self._loop.call_later(TICK_S, self._tick)
 
     def _flush(self) -> None:
         data = self.client.take()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from edge.adapters.envelope import ERROR, FROM_METER, START, WAKE_UP, Envelope, spelt, wire
+from edge.adapters.envelope import FROM_METER, START, WAKE_UP, Envelope, Spoken, spelt, wire
 from edge.adapters.frame import FrameError
 
 ENVELOPE = Envelope(head=11, marks=(0,))
@@ -30,23 +30,10 @@ _NAMED = frozenset((Asking.READ, Asking.ADDRESS, 0x04, 0x09, 0x15, 0x16))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Telegram:
+class Telegram(Spoken):
     """A frame that was found right."""
 
     meter_type: int
-    address: str
-    control: int
-    data: bytes
-
-    @property
-    def from_meter(self) -> bool:
-        """Whether a meter says it; an echo of the own question is not."""
-        return bool(self.control & FROM_METER)
-
-    @property
-    def error(self) -> bool:
-        """Whether the meter says no."""
-        return bool(self.control & ERROR)
 
     @property
     def named(self) -> bool:

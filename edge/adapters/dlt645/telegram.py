@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from edge.adapters.envelope import ERROR, FROM_METER, START, WAKE_UP, Envelope, bcd, spelt, wire
+from edge.adapters.envelope import START, WAKE_UP, Envelope, Spoken, bcd, spelt, wire
 from edge.adapters.frame import FrameError
 
 ENVELOPE = Envelope(head=10, marks=(0, 7))
@@ -39,22 +39,8 @@ ERROR_WORDS = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Telegram:
+class Telegram(Spoken):
     """A frame that was found right; `data` is without the offset of 33h."""
-
-    address: str
-    control: int
-    data: bytes
-
-    @property
-    def from_meter(self) -> bool:
-        """Whether a meter says it; an echo of the own question is not."""
-        return bool(self.control & FROM_METER)
-
-    @property
-    def error(self) -> bool:
-        """Whether the meter says no."""
-        return bool(self.control & ERROR)
 
     @property
     def more(self) -> bool:
