@@ -1,7 +1,8 @@
 """Devices that are asked, one after another on a line that they share: meters and sensors on RS-485.
 
 Each device has its own period. One that does not answer costs a single timeout now and then: it is asked ever
-less often, and the others keep their times.
+less often, and the others keep their times. A slow one is given more time, and an answer that comes too late is
+never taken for the answer to the next question.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import heapq
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from edge.adapters.adapter import Exchange, Poller
@@ -25,6 +26,7 @@ from gateway.sources.pipe import Pipe, open_pipe
 log = logging.getLogger(__name__)
 
 TRIES = 2
+PATIENCE = 2  # an answer may still come until so many timeouts after its question
 QUIET_AFTER_ROUNDS = 2  # rounds without any answer: from then on a device is only looked for
 LONGEST_REST_S = 600.0
 REST_BETWEEN_S = 0.02  # between two frames on RS-485: 3.5 characters are 17 ms at 2,400 baud
@@ -33,13 +35,16 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 
 @dataclass(slots=True)
 class _Asked:
-    """A device of the line: when it is due, and for how many rounds it has been silent."""
+    """A device of the line: when it is due, and for how many rounds it has been silent.
+
+    Until `owes_until_s` an answer to an earlier question may come. Not every protocol's answers tell to what.
+    """
 
     device: Device
     poller: Poller
     period_s: float
     silent: int = 0
-    late: int = field(default=0)
+    owes_until_s: float = 0.0
 
 
 class Line:
@@ -180,15 +185,24 @@ class Line:
     async def _exchange(self, pipe: Pipe, asked: _Asked, exchange: Exchange) -> tuple[Value, ...] | None:
         """Return what a device answered, () for a refusal; None when nothing came that can be used."""
         assert self._desk is not None
-        for _ in range(1 if asked.silent else TRIES):
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(asked.owes_until_s - loop.time())
+        tries, waits_s = (1, PATIENCE * exchange.timeout_s) if asked.silent else (TRIES, exchange.timeout_s)
+        missed = False
+        for _ in range(tries):
+            begin_s = loop.time()
             try:
-                return await converse(pipe, exchange)
+                return await converse(pipe, exchange, waits_s)
             except Refusal as error:
                 log.info("%s: %s refuses: %s", self._source.name, asked.device.node, error)
                 return ()
             except Unanswered as error:
+                missed = True
                 if error.came:
                     self._desk.refuse(error.came, asked.device.id, error.fault)
+            finally:
+                if missed:
+                    asked.owes_until_s = begin_s + PATIENCE * exchange.timeout_s
         return None
 
 
@@ -201,14 +215,18 @@ class Unanswered(CityError):
         self.came = came
 
 
-async def converse(pipe: Pipe, exchange: Exchange) -> tuple[Value, ...]:
-    """Ask, and return the answer. Raises Refusal, Unanswered, and OSError when the line is broken."""
+async def converse(pipe: Pipe, exchange: Exchange, waits_s: float | None = None) -> tuple[Value, ...]:
+    """Ask, and return the answer. Raises Refusal, Unanswered, and OSError when the line is broken.
+
+    It waits for `waits_s`, or the exchange's timeout.
+    """
+    waits_s = waits_s or exchange.timeout_s
     await asyncio.sleep(REST_BETWEEN_S)
     pipe.drop()
     await pipe.write(exchange.request)
     came = b""
     try:
-        async with asyncio.timeout(exchange.timeout_s):
+        async with asyncio.timeout(waits_s):
             while True:
                 came += await pipe.read()
                 values: Any = exchange.read(came)
@@ -216,7 +234,7 @@ async def converse(pipe: Pipe, exchange: Exchange) -> tuple[Value, ...]:
                     return tuple(values)
     except TimeoutError:
         came = came.removeprefix(exchange.request)  # adapters that echo: a dead device said nothing
-        raise Unanswered(FrameError("timeout", f"no answer within {exchange.timeout_s:g} s"), came) from None
+        raise Unanswered(FrameError("timeout", f"no answer within {waits_s:g} s"), came) from None
     except Refusal:
         raise
     except FrameError as error:

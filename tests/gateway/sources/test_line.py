@@ -1,6 +1,7 @@
 """A line of devices that are asked, with dead, late, refusing and noisy ones among them; its hours are skipped.
 
 The devices speak a protocol made for this: `?ID N` asks, `=ID N VALUE` answers, `!ID N` refuses; a line each.
+Some answer `=ID ? VALUE`, which does not tell to what.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def _read(head: str, key: str, came: bytes) -> tuple[Value, ...] | None:
             raise FrameError("format", said)
         if said.startswith(f"!{head} "):
             raise Refusal("refused", "no")
-        if said.startswith(f"={head} "):
+        if said.startswith((f"={head} ", f"={head.split()[0]} ? ")):
             return (Value(key, float(said.split()[2])),)
     return None
 
@@ -210,6 +211,28 @@ def test_an_answer_that_comes_too_late_is_nobody_elses(monkeypatch: pytest.Monke
     for name in ("2", "3"):
         assert len(hour.readings(name)) == 60
         assert all(values[0] == int(name) * 1000 for _, values in hour.readings(name))
+
+
+def test_an_answer_that_comes_late_is_not_taken_for_that_to_the_next_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def late(device: str, question: str, times: int) -> list[tuple[float, str]]:
+        after_s = (1.2 if times % 3 == 1 else 0.6) * TIMEOUT_S
+        return [(after_s, f"={device} ? {1 if question.startswith('a') else 2}\n")]
+
+    hour = watched(monkeypatch, {"1": late}, 3600)
+    assert len(hour.readings("1")) == 60
+    assert {tuple(values) for _, values in hour.readings("1")} == {(1000, 200)}
+
+
+def test_a_slow_device_that_was_missed_for_a_while_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(device: str, question: str, times: int) -> list[tuple[float, str]]:
+        away = asyncio.get_running_loop().time() < 600
+        return [] if away else [(1.6 * TIMEOUT_S, text) for _, text in good(device, question, times)]
+
+    hour = watched(monkeypatch, {"1": slow, "2": good}, 7200)
+    assert hour.line.silent == []
+    assert len(hour.readings("1")) > 90 and len(hour.readings("2")) == 120
 
 
 def test_what_a_device_refuses_is_not_asked_twice_and_costs_its_other_values_nothing(
