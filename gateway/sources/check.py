@@ -215,7 +215,12 @@ def among(sources: list[SourceConfig], tables: Mapping[str, Any]) -> list[Findin
     found: list[Finding] = []
     for (transport, where), count in Counter(_held(source) for source in sources).items():
         if transport and count > 1:
-            found.append(Finding(f"{count} sources hold {where}", "make them one, or move one away"))
+            found.append(
+                Finding(
+                    f"{count} sources hold {where}: only one of them will",
+                    "join them, or where their protocols differ give one a port of its own",
+                )
+            )
     known: dict[tuple[str, str, str], str] = {}
     for source in sources:
         for device in source.devices:
