@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import stat
 import tomllib
@@ -15,6 +16,8 @@ from typing import Any, TypeVar
 from edge.model.errors import ConfigError
 
 T = TypeVar("T")
+_NAMES: Mapping[Any, str] = {tuple: "a list", dict: "a table"}
+"""What people call in TOML what has another name here."""
 
 
 def load_toml(path: Path) -> dict[str, Any]:
@@ -73,6 +76,8 @@ def _convert(value: Any, hint: Any, place: str) -> Any:
     if hint is Path and isinstance(value, str):
         return Path(value).expanduser()
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise ConfigError(f"{place}: {value} is no number to reckon with")
         return float(value)
     if typing.get_origin(hint) is tuple and isinstance(value, list):
         each = typing.get_args(hint)[0]
@@ -86,4 +91,6 @@ def _convert(value: Any, hint: Any, place: str) -> Any:
         return {key: _convert(item, typing.get_args(hint)[1], f"{place}.{key}") for key, item in value.items()}
     if hint is Any or (isinstance(hint, type) and type(value) is hint):
         return value
-    raise ConfigError(f"{place}: {value!r} is not {getattr(hint, '__name__', hint)}")
+    named = _NAMES.get(typing.get_origin(hint) or hint, getattr(hint, "__name__", hint))
+    remedy = f'in quotes: "{value}"' if hint is str and type(value) in (int, float) else ""
+    raise ConfigError(f"{place}: {value!r} is not {named}", remedy=remedy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from edge.adapters.frame import FrameError
 from edge.adapters.report import Report, Value, Word
@@ -106,6 +106,13 @@ class NoOptions:
     """A protocol whose devices need no options."""
 
 
+class Ids(NamedTuple):
+    """How a protocol's devices call themselves on the wire: a pattern, and in words."""
+
+    pattern: str
+    said: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Adapter:
     """A protocol: what it needs to be decoded for people, and to be a source of the gateway.
@@ -114,7 +121,8 @@ class Adapter:
     a device's own keys in its `[[source.device]]` table. A protocol has what it speaks of `talk` (devices that
     call us over a stream), `poller` (devices that are asked) and `hear` (messages over MQTT or HTTP).
     `talk` and `hear` get the options of the known devices by their ids on the wire. `order` says how a command
-    is done by a device that is asked.
+    is done by a device that is asked. `ids` is None where any text is an id or `poller` checks it; `series` are
+    the paces of which devices report, None where each may have paces of its own.
     """
 
     decoder: Callable[[], Decode]
@@ -124,3 +132,5 @@ class Adapter:
     poller: Callable[[str, Any], Poller] | None = None
     hear: Callable[[Mapping[str, Any], Clock], Hear] | None = None
     order: Order | None = None
+    ids: Ids | None = None
+    series: frozenset[str] | None = None

@@ -221,4 +221,4 @@ def hear(options: Mapping[str, Any], clock: Clock) -> Hear:
     return heard
 
 
-ADAPTER = Adapter(decoder=decoder, words=WORDS, hear=hear)
+ADAPTER = Adapter(decoder=decoder, words=WORDS, hear=hear, series=frozenset())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +15,13 @@ from edge.adapters import adapter
 from edge.adapters.adapter import Case, Decode, Unfinished
 from edge.adapters.frame import FrameError
 
-_ENCODINGS = ("hex", "ascii", "json")
+_ENCODINGS: dict[str, Callable[[str], bytes]] = {
+    "hex": bytes.fromhex,
+    "ascii": str.encode,
+    "json": str.encode,
+    "base64": lambda text: base64.b64decode(text, validate=True),
+}
+_BESIDE = ("device", "topic", "group", "profile")
 
 
 def decode(
@@ -21,11 +29,16 @@ def decode(
 ) -> None:
     """Read frames from standard input and print what each says.
 
-    A line is {"frame": "7E7E...", "encoding": "hex"}; "ascii" takes the frame as text, "json" as a message.
+    A line is {"frame": "7E7E...", "encoding": "hex"}; "ascii" takes the frame as text, "json" as a message,
+    "base64" as LoRaWAN servers show payloads.
     Where they matter there may also be device, request, topic, group and profile. A frame that is refused gives
     {"error": reason, "detail": ...}.
     """
-    for found in decoded(sys.stdin, adapter(protocol).decoder()):
+    read = adapter(protocol).decoder()
+    for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace")):
+        if isinstance(stream, TextIOWrapper):  # JSON is UTF-8, whatever the terminal is
+            stream.reconfigure(encoding="utf-8", errors=errors)
+    for found in decoded(sys.stdin, read):
         sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
         sys.stdout.flush()
 
@@ -58,16 +71,33 @@ def _answered(line: str, read: Decode) -> tuple[Case, dict[str, Any]]:
 def case_of(line: str) -> Case:
     """Return the case of a JSON line. Raises FrameError `input`."""
     try:
-        given = json.loads(line)
-        frame, encoding = given["frame"], given["encoding"]
-        texts = {key: given.get(key) or "" for key in ("device", "topic", "group", "profile")}
-        request = bytes.fromhex(given.get("request") or "")
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise FrameError("input", f"the line is no case: {error!r}") from None
-    if encoding not in _ENCODINGS or not isinstance(frame, str):
+        given = json.loads(line.removeprefix("\ufeff"))
+    except (ValueError, RecursionError) as error:
+        raise FrameError("input", f"the line is no JSON: {error}") from None
+    if not isinstance(given, dict):
+        raise FrameError("input", "the line is no object with frame and encoding")
+    encoding = given.get("encoding")
+    if not isinstance(encoding, str) or encoding not in _ENCODINGS:
         raise FrameError("input", f"encoding {encoding!r} is none of {', '.join(_ENCODINGS)}")
+    beside = {key: _text(given, key) for key in _BESIDE}
+    return Case(
+        raw=_bytes(given.get("frame"), "frame", encoding),
+        request=_bytes(_text(given, "request"), "request", "hex"),
+        **beside,
+    )
+
+
+def _text(given: dict[str, Any], key: str) -> str:
+    found = given.get(key)
+    if found is not None and not isinstance(found, str):
+        raise FrameError("input", f"{key} is a {type(found).__name__}, no text")
+    return found or ""
+
+
+def _bytes(text: Any, key: str, encoding: str) -> bytes:
+    if not isinstance(text, str):
+        raise FrameError("input", f"{key} is missing" if text is None else f"{key} is no text")
     try:
-        raw = bytes.fromhex(frame) if encoding == "hex" else frame.encode()
+        return _ENCODINGS[encoding](text)
     except ValueError:
-        raise FrameError("input", "the frame is no hex") from None
-    return Case(raw=raw, request=request, **texts)
+        raise FrameError("input", f"the {key} is no {encoding}") from None

@@ -43,6 +43,10 @@ class Finding:
 def check(text: str, tables: Mapping[str, Any], place: str) -> tuple[list[SourceConfig], list[Finding]]:
     """Return the sources of a configuration that can be read, and all that is to be said of them."""
     own = tables.get("source")
+    if isinstance(own, Mapping):
+        raise ConfigError(
+            f"{place}: [source] is one table of many", remedy="write [[source]], in double brackets"
+        )
     if not own or not isinstance(own, list):
         raise ConfigError(
             f"{place} has no [[source]]", remedy="docs/protocols.md has a sample of each protocol"
@@ -77,11 +81,10 @@ def _mistakes(table: Any, place: str) -> Iterator[ConfigError]:
         first = error
         yield first
     try:
-        protocol = adapter(table["protocol"])
-        devices = list(enumerate(table["device"]))
+        protocol, devices = adapter(table["protocol"]), table["device"]
     except (ConfigError, LookupError, TypeError):
         return
-    for index, each in devices:
+    for index, each in enumerate(devices if isinstance(devices, list) else ()):
         try:
             read_device(protocol, each, f"{place}.device[{index}]")
         except ConfigError as error:
@@ -96,7 +99,8 @@ def _unfit(source: SourceConfig, place: str) -> Iterator[ConfigError]:
             try:
                 source.adapter.poller(device.id, device.options)
             except ConfigError as error:
-                yield ConfigError(f"{place}.device[{index}].id: {error.message}", remedy=error.remedy)
+                key = ".id" if repr(device.id) in error.message else ""
+                yield ConfigError(f"{place}.device[{index}]{key}: {error.message}", remedy=error.remedy)
     try:
         if source.transport == "mqtt":
             BrokerAddress.parse(source.address)
@@ -125,15 +129,17 @@ def doubts(source: SourceConfig) -> Iterator[Finding]:
     if is_line(source):
         yield from _pace_doubts(source, name)
     for device in source.devices:
+        yield from _silent_doubts(source, device, f"{name}, device {device.id!r}")
         yield from _device_doubts(device, f"{name}, device {device.id!r}")
 
 
 def _port_doubts(source: SourceConfig, name: str) -> Iterator[Finding]:
     if not Path(source.address).exists():
         ports = ", ".join(sorted(port.device for port in comports()))
+        here = f"this computer has {ports or 'no serial port'}; /dev/serial/by-id has names that stay"
+        behind = 'a serial server has transport = "tcp-client"'
         yield Finding(
-            f"{name}: there is no port {source.address} here",
-            remedy=f"this computer has {ports or 'no serial port'}; /dev/serial/by-id has names that stay",
+            f"{name}: there is no port {source.address} here", behind if ":" in source.address else here
         )
     elif not os.access(source.address, os.R_OK | os.W_OK):
         yield Finding(
@@ -174,6 +180,18 @@ def _pace_doubts(source: SourceConfig, name: str) -> Iterator[Finding]:
             )
 
 
+def _silent_doubts(source: SourceConfig, device: Device, name: str) -> Iterator[Finding]:
+    """Yield why nothing will ever be heard of a device."""
+    ids, series = source.adapter.ids, source.adapter.series
+    if ids is not None and not re.fullmatch(ids.pattern, device.id):
+        yield Finding(f"{name}: no device of {source.protocol} calls itself so", ids.said)
+    if series is not None and device.series and device.series not in series:
+        yield Finding(
+            f"{name}: no device of {source.protocol} reports a series {device.series!r}",
+            f"one of {', '.join(sorted(series))}" if series else "leave series out",
+        )
+
+
 def _device_doubts(device: Device, name: str) -> Iterator[Finding]:
     times = Counter(word.quantity for word in device.own.values())
     for quantity, count in times.items():
@@ -197,7 +215,12 @@ def among(sources: list[SourceConfig], tables: Mapping[str, Any]) -> list[Findin
     found: list[Finding] = []
     for (transport, where), count in Counter(_held(source) for source in sources).items():
         if transport and count > 1:
-            found.append(Finding(f"{count} sources hold {where}", "make them one, or move one away"))
+            found.append(
+                Finding(
+                    f"{count} sources hold {where}: only one of them will",
+                    "join them, or where their protocols differ give one a port of its own",
+                )
+            )
     known: dict[tuple[str, str, str], str] = {}
     for source in sources:
         for device in source.devices:
@@ -276,19 +299,27 @@ def _named(text: str, error: ConfigError) -> Finding:
 
 
 def line_of(text: str, message: str) -> int:
-    """Return the line of the table, or of the key in it, that a message names; 0 where it names none."""
+    """Return the line that a message is about: of the key, of the value that it quotes, of the table; or 0."""
     named = _PLACE.search(message)
     if named is None:
         return 0
-    unknown = re.search(r"unknown key '(\w+)'", message)
-    key = unknown[1] if unknown else named[3]
     wanted = (int(named[1]), -1 if named[2] is None else int(named[2]))
     source, device, at = -1, -1, 0
+    own: list[tuple[int, str]] = []
     for number, line in enumerate(text.splitlines(), 1):
         header = _HEADER.match(line)
         if header is not None:
             source, device = (source, device + 1) if header[1] else (source + 1, -1)
-            at = number if (source, device) == wanted else at
-        elif (source, device) == wanted and key and re.match(rf"\s*{key}\s*[.=]", line):
-            return number
+            at = number if (source, device) in (wanted, (wanted[0], -1)) else at
+        elif (source, device) == wanted:
+            own.append((number, line))
+    unknown = re.search(r"unknown key '(\w+)'", message)
+    quoted = re.search(r"'(.+?)'", message[named.end() :])
+    for about in (
+        rf"\s*{unknown[1] if unknown else named[3] or '(?!)'}\s*[.=]",
+        rf".*[\"']{re.escape(quoted[1])}[\"']" if quoted else "(?!)",
+    ):
+        for number, line in own:
+            if re.match(about, line):
+                return number
     return at

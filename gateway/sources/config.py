@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ from edge.model.node import node_id
 from edge.model.quantities import QUANTITIES
 
 Transport = Literal["tcp-server", "tcp-client", "serial", "mqtt", "http"]
+_SLOWEST_BAUD, _FASTEST_BAUD = 50, 4_000_000
+_TOPIC = re.compile(r"(?=.)(([^+#\0/]*|\+)/)*([^+#\0/]*|\+|#)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,14 +88,20 @@ def read_sources(tables: Any, place: str) -> tuple[SourceConfig, ...]:
     if not isinstance(tables, list):
         raise ConfigError(f"{place} is no list of tables", remedy="write [[source]]")
     found = [read_source(table, f"{place}[{index}]") for index, table in enumerate(tables)]
+    names = [source.name for source in found]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        index = len(names) - 1 - names[::-1].index(twice)
+        raise ConfigError(f"{place}[{index}].name: {twice!r} is another source", remedy="a name of its own")
     nodes: dict[str, str] = {}
-    for source in found:
-        for device in source.devices:
-            before = nodes.setdefault(device.node, source.name)
-            if before != source.name or [each.node for each in source.devices].count(device.node) > 1:
+    for index, source in enumerate(found):
+        for number, device in enumerate(source.devices):
+            if device.node in nodes:
                 raise ConfigError(
-                    f"{place}: node {device.node} is two devices", remedy="give each device a node of its own"
+                    f"{place}[{index}].device[{number}].node: {device.node!r} is a device of "
+                    f"{nodes[device.node]!r} already",
+                    remedy="give each device a node of its own",
                 )
+            nodes[device.node] = source.name
     return tuple(found)
 
 
@@ -112,11 +121,12 @@ def read_source(table: Any, place: str) -> SourceConfig:
         raise ConfigError(
             f"{place}: {own.protocol} does not come by {own.transport}", remedy=f"one of {', '.join(possible)}"
         )
-    if own.transport == "mqtt" and not own.topics:
-        raise ConfigError(f"{place}: topics is missing", remedy="name the topics to subscribe to")
+    _check_ways(own, place)
     devices = table.get("device", [])
     if not isinstance(devices, list) or not devices:
-        raise ConfigError(f"{place} has no device", remedy="write [[source.device]] below it")
+        raise ConfigError(
+            f"{place} has no device", remedy="write [[source.device]] below it, in double brackets"
+        )
     known = [read_device(protocol, each, f"{place}.device[{index}]") for index, each in enumerate(devices)]
     keys = [(device.id, device.series) for device in known]
     if len(set(keys)) < len(keys):
@@ -131,6 +141,21 @@ def read_source(table: Any, place: str) -> SourceConfig:
             )
     values = {item.name: getattr(own, item.name) for item in dataclasses.fields(SourceTable)}
     return SourceConfig(adapter=protocol, devices=tuple(known), **values)
+
+
+def _check_ways(own: SourceTable, place: str) -> None:
+    if not own.name.strip():
+        raise ConfigError(f"{place}.name: it is empty", remedy="a word for logs and the gateway's status")
+    if not _SLOWEST_BAUD <= own.baud <= _FASTEST_BAUD:
+        raise ConfigError(f"{place}.baud: {own.baud} is no rate of a serial line", remedy="9600, 2400 ...")
+    if own.transport == "mqtt" and not own.topics:
+        raise ConfigError(f"{place}: topics is missing", remedy="name the topics to subscribe to")
+    for topic in own.topics:
+        if not _TOPIC.fullmatch(topic):
+            raise ConfigError(
+                f"{place}.topics: {topic!r} is no topic to subscribe to",
+                remedy="+ stands for one whole level, # at the end for all that follow",
+            )
 
 
 def read_device(protocol: Adapter, table: Any, place: str) -> Device:
@@ -175,6 +200,8 @@ def _word(value: Any, place: str) -> Word:
             f"{place}: no quantity {word.quantity!r}",
             remedy="the catalogue lists them (edge/model/quantities.py)",
         )
+    if word.factor == 0:
+        raise ConfigError(f"{place}: factor 0 makes every value the same", remedy="leave it out, for 1")
     return Word(word.quantity, word.factor, word.offset)
 
 

@@ -222,7 +222,9 @@ def sample(search: Search, devices: Iterable[Device]) -> str:
     """Return the [[source]] tables for what answered, ready for gateway.toml but for names and profiles."""
     found = list(devices)
     parts = []
-    for step in dict.fromkeys(device.step for device in found):
+    for index, step in enumerate(dict.fromkeys(device.step for device in found)):
+        if index and search.transport == "serial":
+            parts.append("# One source can hold the port: the devices below need a line of their own.")
         parts.append(_head(search, step))
         parts += [_table(search, device) for device in found if device.step == step]
     return "\n".join(parts)
@@ -230,8 +232,9 @@ def sample(search: Search, devices: Iterable[Device]) -> str:
 
 def _head(search: Search, step: Step) -> str:
     serial = f'baud = {step.baud}\nparity = "{step.parity}"\n' if search.transport == "serial" else ""
+    line = search.address.rpartition("/")[2].replace(":", "-")  # two lines' tables may go into one file
     return (
-        f'[[source]]\nname = "{step.protocol}"\nprotocol = "{step.protocol}"\n'
+        f'[[source]]\nname = "{step.protocol}-{line}"\nprotocol = "{step.protocol}"\n'
         f'transport = "{search.transport}"\naddress = "{search.address}"\n{serial}'
     )
 

@@ -166,6 +166,6 @@ class Stream:
 def address(text: str, place: str) -> tuple[str, int]:
     """Return host and port of "host:port", ":port" meaning all addresses. Raises ConfigError."""
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65_535:
+    if not colon or "/" in host or not (port.isascii() and port.isdecimal()) or int(port) > 65_535:
         raise ConfigError(f"{place}: {text!r} is no host:port", remedy='for example "0.0.0.0:9002"')
     return host.strip("[]"), int(port)

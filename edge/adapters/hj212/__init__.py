@@ -6,6 +6,7 @@ from edge.adapters.adapter import Adapter
 from edge.adapters.hj212.decode import decoded
 from edge.adapters.hj212.factors import WORDS
 from edge.adapters.hj212.options import Options
+from edge.adapters.hj212.reports import DATA
 from edge.adapters.hj212.talk import LoggerTalk
 
-ADAPTER = Adapter(decoder=lambda: decoded, words=WORDS, options=Options, talk=LoggerTalk)
+ADAPTER = Adapter(decoder=lambda: decoded, words=WORDS, options=Options, talk=LoggerTalk, series=DATA)

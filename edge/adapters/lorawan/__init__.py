@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from edge.adapters import cayenne
-from edge.adapters.adapter import Adapter, Case, Clock, Decode, Hear
+from edge.adapters.adapter import Adapter, Case, Clock, Decode, Hear, Ids
 from edge.adapters.frame import FrameError
 from edge.adapters.lorawan import chirpstack, things_stack
 from edge.adapters.lorawan.session import Sessions
@@ -106,4 +106,6 @@ ADAPTER = Adapter(
     words={**cayenne.WORDS, "rssi_dbm": Word("rssi_dbm")},
     options=LorawanOptions,
     hear=hear,
+    ids=Ids(r"[0-9A-Fa-f]{16}", "its DevEUI, sixteen hex digits: 70b3d57ed0000007"),
+    series=frozenset(),
 )

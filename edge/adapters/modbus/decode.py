@@ -9,7 +9,7 @@ from typing import Any
 from edge.adapters.adapter import Case
 from edge.adapters.frame import FrameError
 from edge.adapters.modbus.answer import ERROR, MAX_FRAME
-from edge.adapters.modbus.profile import profile, shipped
+from edge.adapters.modbus.profile import Profile, profile, shipped
 from edge.adapters.modbus.request import (
     BITS,
     LAST_UNIT,
@@ -20,6 +20,7 @@ from edge.adapters.modbus.request import (
     crc_right,
 )
 from edge.adapters.modbus.values import values
+from edge.model.errors import ConfigError
 
 _FIXED_BYTES = 8
 """A read's request and most writes: unit, function, two numbers, CRC."""
@@ -45,12 +46,10 @@ def decode(case: Case) -> Fields:
         raw, request = raw[len(own) :], own
     if raw == request and raw[1:2] and raw[1] in READS:
         raise FrameError("truncated", "the own request came back, and nothing after it")
-    asked = request if crc_right(request) and len(request) >= _FIXED_BYTES else b""
-    pdu = _unframed(raw, is_answer=bool(asked))
-    found = {"unit": raw[0], **_said(pdu, asked[1:-2])}
-    if asked:
-        _hold(raw[0], pdu, asked)
-        found |= _measured(case.device, found, asked[1:-2])
+    if request and not (crc_right(request) and len(request) >= _FIXED_BYTES):
+        raise FrameError("request", f"{request.hex()} is no frame with its CRC")
+    pdu = _unframed(raw, is_answer=bool(request))
+    found = {"unit": raw[0], **_answered(case.device, raw[0], pdu, request[:-2])}
     return {**found, "echo_skipped": True} if own else found
 
 
@@ -59,12 +58,11 @@ def _network(case: Case) -> Fields:
     transaction, unit, pdu = _mbap(case.raw)
     asked = b""
     if case.request:
-        number, asked_unit, asked = _mbap(case.request)
+        number, asked_unit, asked_pdu = _mbap(case.request)
         if number != transaction:
             raise FrameError("transaction", f"{number} was asked, {transaction} answered")
-        _hold(unit, pdu, bytes((asked_unit,)) + asked)
-    found = {"transaction": transaction, "unit": unit, **_said(pdu, asked)}
-    return found | (_measured(case.device, found, asked) if asked else {})
+        asked = bytes((asked_unit,)) + asked_pdu
+    return {"transaction": transaction, "unit": unit, **_answered(case.device, unit, pdu, asked)}
 
 
 def _mbap(frame: bytes) -> tuple[int, int, bytes]:
@@ -133,7 +131,29 @@ def _likely(raw: bytes, sizes: list[int]) -> int:
     return sizes[-1]
 
 
-def _hold(unit: int, pdu: bytes, asked: bytes) -> None:
+def _answered(device: str, unit: int, pdu: bytes, asked: bytes) -> Fields:
+    """Return what function and data say; `asked` is the unit, function and data of the request, if known."""
+    found = _said(pdu, asked[1:])
+    if not asked:
+        return found
+    known = _known(device)
+    _hold(unit, pdu, asked, known)
+    if "bits" in found and found["kind"] == "response":
+        found["bits"] = found["bits"][: int.from_bytes(asked[4:6], "big")]
+    return found | (_measured(known, found, asked) if known else {})
+
+
+def _known(device: str) -> Profile | None:
+    """Return a device's profile, shipped or in a .toml file of one's own; None where there is none."""
+    if device not in shipped() and not device.endswith(".toml"):
+        return None
+    try:
+        return profile(device)
+    except ConfigError as error:
+        raise FrameError("profile", error.message, remedy=error.remedy) from None
+
+
+def _hold(unit: int, pdu: bytes, asked: bytes, known: Profile | None) -> None:
     """Hold an answer to what was asked. Raises FrameError unit, function, length."""
     if unit != asked[0] and 0 < asked[0] <= LAST_UNIT:
         raise FrameError("unit", f"unit {asked[0]} was asked, {unit} answered")
@@ -141,9 +161,17 @@ def _hold(unit: int, pdu: bytes, asked: bytes) -> None:
         raise FrameError("function", f"asked with {asked[1]}, answered with {pdu[0] & ~ERROR}")
     if pdu[0] in READS:
         count = int.from_bytes(asked[4:6], "big")
-        wanted = (count + 7) // 8 if pdu[0] in BITS else 2 * count
+        wanted = (count + 7) // 8 if pdu[0] in BITS else count * _width_bytes(known, asked)
         if pdu[1] != wanted:
             raise FrameError("length", f"{pdu[1]} bytes, {wanted} were asked")
+
+
+def _width_bytes(known: Profile | None, asked: bytes) -> int:
+    """Return what one register takes in the answer: more than 2 bytes where registers number values."""
+    if known is None or not known.registers_are_values:
+        return 2
+    start = int.from_bytes(asked[2:4], "big")
+    return next((2 * row.words for row in known.rows if row.register == start), 2)
 
 
 def _said(pdu: bytes, asked: bytes) -> Fields:
@@ -186,13 +214,13 @@ def _write(function: int, data: bytes) -> Fields:
     return found | {"bits": [body[bit // 8] >> bit % 8 & 1 for bit in range(second)]}
 
 
-def _measured(device: str, found: Fields, asked: bytes) -> Fields:
+def _measured(known: Profile, found: Fields, asked: bytes) -> Fields:
     """Return the values of a known device's registers; nothing where there is none."""
-    if device not in shipped() or len(asked) < 5 or "registers" not in found or found["kind"] != "response":
+    if len(asked) < 6 or "registers" not in found or found["kind"] != "response":
         return {}
-    known = profile(device)
     rows = [row for row in known.rows if (row.function or known.function) == found["function"]]
+    start = int.from_bytes(asked[2:4], "big")
     if known.registers_are_values:
-        return {}
-    named = values(known, rows, int.from_bytes(asked[1:3], "big"), found["registers"])
+        rows = [row for row in rows if row.register == start]
+    named = values(known, rows, start, found["registers"])
     return {"values": named} if named else {}

@@ -138,4 +138,5 @@ ADAPTER = Adapter(
     words={name: Word(name) for name in QUANTITIES},
     options=SenmlOptions,
     hear=hear,
+    series=frozenset(),
 )

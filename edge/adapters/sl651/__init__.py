@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from edge.adapters.adapter import Adapter
+from edge.adapters.adapter import Adapter, Ids
 from edge.adapters.sl651.elements import WORDS
 from edge.adapters.sl651.link import Link
+from edge.adapters.sl651.readings import FIVE_MINUTES, SERIES
 from edge.adapters.sl651.shown import Decoder
 from edge.adapters.sl651.station import Station
 
-ADAPTER = Adapter(decoder=Decoder, words=WORDS, options=Station, talk=Link)
+ADAPTER = Adapter(
+    decoder=Decoder,
+    words=WORDS,
+    options=Station,
+    talk=Link,
+    ids=Ids(r"[0-9A-F]{10}", "ten hex digits in capitals, leading zeros too: 0011223344"),
+    series=frozenset((*SERIES.values(), FIVE_MINUTES)),
+)

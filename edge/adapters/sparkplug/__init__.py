@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from edge.adapters.adapter import Adapter, Case, Clock, Decode, Hear
+from edge.adapters.adapter import Adapter, Case, Clock, Decode, Hear, Ids
 from edge.adapters.report import Word
-from edge.adapters.sparkplug.host import Host
+from edge.adapters.sparkplug.host import HISTORICAL, Host
 from edge.adapters.sparkplug.payload import BITS, Metric, decode, number
 from edge.adapters.sparkplug.topic import parse
 from edge.model.quantities import QUANTITIES
@@ -55,4 +55,10 @@ def decoder() -> Decode:
     return _decode
 
 
-ADAPTER = Adapter(decoder=decoder, words={name: Word(name) for name in QUANTITIES}, hear=hear)
+ADAPTER = Adapter(
+    decoder=decoder,
+    words={name: Word(name) for name in QUANTITIES},
+    hear=hear,
+    ids=Ids(r"[^/]+/[^/]+(/[^/]+)?", "group/edge node, or group/edge node/device"),
+    series=frozenset((HISTORICAL,)),
+)

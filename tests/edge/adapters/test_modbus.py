@@ -64,6 +64,34 @@ def test_an_echo_before_the_answer_is_skipped_and_said() -> None:
     assert said(asked, request=asked)["error"] == "truncated"
 
 
+def test_the_bits_are_those_that_were_asked_for() -> None:
+    asked = frame("01 01 0000 0003")
+    assert said(frame("01 01 01 05").hex(), request=asked.hex())["bits"] == [1, 0, 1]
+    assert said(frame("01 01 01 05").hex())["bits"] == [1, 0, 1, 0, 0, 0, 0, 0]
+
+
+def test_registers_that_number_values_have_their_own_width() -> None:
+    asked = frame("01 04 0016 0001").hex()
+    found = said(frame("01 04 04 0001E240").hex(), request=asked, device="edpbox-eb1")
+    assert found["values"] == {"import_energy_kwh": 123.456}
+    assert said(frame("01 04 02 E240").hex(), request=asked, device="edpbox-eb1")["error"] == "length"
+
+
+def test_a_profile_of_ones_own_is_tried_out(tmp_path: Path) -> None:
+    file = tmp_path / "pump.toml"
+    asked, answered = frame("01 03 0010 0001").hex(), frame("01 03 02 FFF6").hex()
+    file.write_text('title = "Pump"\n[[value]]\nkey = "level_m"\nregister = 16\ntype = "i16"\ndecimals = 2\n')
+    assert said(answered, request=asked, device=str(file))["values"] == {"level_m": -0.1}
+    file.write_text("title = 5\n")
+    refused = said(answered, request=asked, device=str(file))
+    assert refused == {"error": "profile", "detail": "pump.toml.title: 5 is not str"}
+
+
+def test_a_request_that_is_none_is_said_rather_than_passed_over() -> None:
+    for request in ("01040000000A", "01040000000A7000"):
+        assert said(METER_SAID.hex(), request=request, device="pzem-004t-v3")["error"] == "request"
+
+
 def test_an_exception_is_told_and_is_no_value() -> None:
     found = said(frame("018402").hex(), request=METER_ASKED.hex(), device="pzem-004t-v3")
     assert found == {"unit": 1, "function": 4, "kind": "response", "exception": 2}

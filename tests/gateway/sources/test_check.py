@@ -34,6 +34,18 @@ id = "000000000161"
 node = "hall-meter-1"
 kind = "power_meter"
 """
+BUS = """\
+[[source]]
+name = "bus"
+protocol = "modbus-devices"
+transport = "serial"
+address = "/dev/null"
+[[source.device]]
+id = "1"
+node = "hall-meter-1"
+kind = "power_meter"
+profile = "pzem-004t-v3"
+"""
 LOGGER = """\
 [[source]]
 name = "loggers"
@@ -44,7 +56,7 @@ address = "127.0.0.1:0"
 id = "A110000_0001"
 node = "outfall-1"
 kind = "water_quality"
-series = "rtd"
+series = "2011"
 password = "123456"
 """
 MESSAGES = """\
@@ -97,7 +109,7 @@ def changed(text: str, old: str, new: str) -> str:
         (METER, "hall-meter-1", "Hall 1", "source[0].device[0].node: not a node id: 'Hall 1'", 10),
         (METER, "power_meter", "meter", "source[0].device[0].kind: no kind 'meter'", 11),
         (METER, "kind", "period_s = -1\nkind", "source[0].device[0].period_s: -1 is not within", 11),
-        (METER, "kind", 'items = ["1234"]\nkind', "source[0].device[0]: DL/T 645 item '1234'", 8),
+        (METER, "kind", 'items = ["1234"]\nkind', "source[0].device[0]: DL/T 645 item '1234'", 11),
         (METER, "kind", 'words = { u = "volts" }\nkind', "device[0].words.u: no quantity 'volts'", 11),
         (METER, "kind", "words = { u = { factor = 2 } }\nkind", "words.u: quantity is missing", 11),
         (LOGGER, 'password = "123456"\n', "", "source[0].device[0]: password is missing", 6),
@@ -107,7 +119,26 @@ def changed(text: str, old: str, new: str) -> str:
         (MESSAGES, "mqtt://127", "http://127", "source[0].address: not a broker URL", 5),
         (MESSAGES, "topics", 'password_file = "/none"\ntopics', ".password_file: cannot read /none", 6),
         (MESSAGES, "topics", 'ca_file = "/none"\ntopics', "source[0].ca_file: no such file: /none", 6),
-        (METER + LOGGER, '"outfall-1"', '"hall-meter-1"', "node hall-meter-1 is two devices", 0),
+        (METER + LOGGER, '"outfall-1"', '"hall-meter-1"', "'hall-meter-1' is a device of 'meters' already", 19),
+        (METER + LOGGER, '"loggers"', '"meters"', "source[1].name: 'meters' is another source", 13),
+        (METER, '"meters"', '" "', "source[0].name: it is empty", 2),
+        (METER, "2400", "0", "source[0].baud: 0 is no rate of a serial line", 6),
+        (METER, "2400", "-9600", "source[0].baud: -9600 is no rate of a serial line", 6),
+        (METER, "[[source.device]]", "[source.device]", "source[0] has no device", 1),
+        (METER, '"000000000161"', "161", "source[0].device[0].id: 161 is not str", 9),
+        (METER, "kind", "period_s = nan\nkind", "period_s: nan is no number to reckon with", 11),
+        (METER, "kind", 'words.u = { quantity = "voltage_v", factor = 0 }\nkind', "words.u: factor 0", 11),
+        (METER, "kind", "words = []\nkind", "words: [] is not a table", 11),
+        (METER, "power_meter", 'power_meter"\n[source.device.words]\nx = "volts', "no quantity 'volts'", 13),
+        (BUS, "pzem-004t-v3", "pzem", "source[0].device[0]: no Modbus profile 'pzem'", 10),
+        (BUS, '"1"', '"300"', "source[0].device[0].id: '300' is no Modbus unit id", 7),
+        (LOGGER, "password", 'time_zone = "Peking"\npassword', "device[0]: no time zone 'Peking'", 11),
+        (LOGGER, "127.0.0.1:0", "http://127.0.0.1:80", "'http://127.0.0.1:80' is no host:port", 5),
+        (MESSAGES, '["up/#"]', '"up/#"', "source[0].topics: 'up/#' is not a list", 6),
+        (MESSAGES, "up/#", "up#", "source[0].topics: 'up#' is no topic to subscribe to", 6),
+        (MESSAGES, "up/#", "#/up", "source[0].topics: '#/up' is no topic to subscribe to", 6),
+        (MESSAGES, "up/#", "a+/up", "source[0].topics: 'a+/up' is no topic to subscribe to", 6),
+        (MESSAGES, "up/#", "", "source[0].topics: '' is no topic to subscribe to", 6),
         (METER + LOGGER, '"123456"', "123456", "source[1].device[0].password: 123456 is not str", 22),
     ],
 )  # fmt: skip
@@ -125,7 +156,12 @@ def test_a_mistake_is_named_with_its_line(text: str, old: str, new: str, words: 
         (METER, "kind", "period_s = 0\nkind", "period_s 0 is for devices that report by themselves"),
         (METER, "kind", 'words = { a = "voltage_v", b = "voltage_v" }\nkind', "a, b are all voltage_v"),
         (METER, "kind", 'words = { a = "level_m" }\nkind', "level_m is stored, but no part of power_meter"),
-        (METER + METER.replace("hall-meter-1", "hall-meter-2"), "", "", "2 sources hold /dev/null"),
+        (METER + METER.replace("hall-meter-1", "hall-meter-2").replace('"meters"', '"again"'), "", "",
+         "2 sources hold /dev/null"),
+        (METER, "/dev/null", "10.0.3.7:4001", "there is no port 10.0.3.7:4001 here"),
+        (LOGGER, '"2011"', '"rtd"', "no device of hj212 reports a series 'rtd'"),
+        (LOGGER.replace("hj212", "sl651").replace('password = "123456"', ""), '"2011"', '"hourly"',
+         "'A110000_0001': no device of sl651 calls itself so"),
         (LOGGER + LOGGER.replace("outfall-1", "outfall-2").replace("loggers", "again"), "", "",
          "device 'A110000_0001' stands in 'loggers' and 'again'"),
         (MESSAGES, 'transport = "mqtt"\naddress = "mqtt://127.0.0.1:1883"',
@@ -138,6 +174,22 @@ def test_what_is_legal_but_odd_is_told_with_a_remedy(text: str, old: str, new: s
     (odd,) = found(text.replace(old, new) if old else text)
     assert words in odd.message
     assert odd.remedy and not odd.wrong
+
+
+def test_one_table_in_single_brackets_is_told_apart_from_none() -> None:
+    with pytest.raises(ConfigError, match=r"\[source\] is one table of many \(write \[\[source\]\]"):
+        found(changed(METER, "[[source]]", "[source]").replace("[[source.device]]", "[source.device]"))
+
+
+def test_the_line_of_a_table_that_is_written_inline_is_that_of_its_source() -> None:
+    inline = 'device = [{ id = "000000000161", node = "hall-meter-1", kind = "meter" }]\n'
+    (mistake,) = found("\n" + METER[: METER.index("[[source.device]]")] + inline)
+    assert "no kind 'meter'" in mistake.message and mistake.line == 2
+
+
+@pytest.mark.parametrize("topic", ["#", "+", "a/+/b/#", "/a", "a/", "application/+/device/+/event/up", "水/+"])
+def test_topics_that_a_broker_takes_are_taken(topic: str) -> None:
+    assert not [each for each in found(changed(MESSAGES, "up/#", topic)) if each.wrong]
 
 
 def test_a_port_that_is_taken_is_told() -> None:
@@ -173,7 +225,7 @@ def test_what_is_right_is_explained_and_the_exit_code_tells_right_from_wrong(tmp
         "dlt645: we ask on /dev/null, 2400 baud 8E1, busy about 3 % of the time",
         "hall-meter-1  power_meter  1 min   up → voltage_v × 0.1, ",
         "hj212: devices call 127.0.0.1:0",
-        "rtd",
+        "2011",
         "✓ 2 sources, 2 devices, nothing wrong",
     ):
         assert words in right.output

@@ -282,3 +282,14 @@ def test_a_sample_has_a_table_for_each_protocol_and_setting() -> None:
     sources = tomllib.loads(text)["source"]
     assert [source["protocol"] for source in sources] == ["cjt188", MODBUS]
     assert "baud" not in sources[0]
+    assert [source["name"] for source in sources] == ["cjt188-10.0.0.9-4001", "modbus-devices-10.0.0.9-4001"]
+
+
+def test_a_sample_of_two_protocols_on_one_port_says_that_they_cannot_stay_there() -> None:
+    steps = (Step(protocol="dlt645", baud=2400, parity="E"), Step(protocol="cjt188", baud=2400, parity="E"))
+    found = [
+        Device(step=step, id=digits) for step, digits in zip(steps, ("161", "78330011223344"), strict=True)
+    ]
+    text = sample(Search(address="/dev/ttyUSB0", transport="serial"), found)
+    assert text.count("need a line of their own") == 1
+    assert [source["name"] for source in tomllib.loads(text)["source"]] == ["dlt645-ttyUSB0", "cjt188-ttyUSB0"]
