@@ -107,8 +107,11 @@ class Board:
         """Join the Wi-Fi network, or raise LinkDown with the reason that the radio gives."""
         if self._station.isconnected():
             return
-        self._station.active(True)
-        self._station.connect(self._settings.wifi_ssid, self._settings.wifi_password)
+        try:
+            self._station.active(True)
+            self._station.connect(self._settings.wifi_ssid, self._settings.wifi_password)
+        except OSError as error:  # an empty name, a radio that is not ready
+            raise LinkDown("no Wi-Fi %r: %s" % (self._settings.wifi_ssid, error), "check the name: wifi_ssid")
         waited_ms = 0
         while not self._station.isconnected():
             if waited_ms >= _JOIN_MS or self._station.status() in self._final():
