@@ -104,6 +104,13 @@ def main() -> None:
         if os.environ.get("CITYNEURON_TRACEBACK"):
             raise
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None or os.environ.get("CITYNEURON_TRACEBACK"):
+            raise
+        console = Console(stderr=True, highlight=False)
+        console.print(f"[bold red]error:[/] {escape(f'{error.filename}: {error.strerror}')}", soft_wrap=True)
+        console.print("[bold]  try:[/] check the path, whose it is, and that its disk has room", soft_wrap=True)
+        sys.exit(1)
 
 
 def _extra(module: str) -> str:

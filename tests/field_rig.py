@@ -95,7 +95,7 @@ class CloudStandIn:
         self.rollouts: dict[int, dict[str, Any]] = {}
         self.firmware: list[bytes] = []
         self.log: list[tuple[str, Any]] = []
-        self.conflict = ""
+        self.conflict = self.barred = ""
         self.device: dict[str, Any] = {}
         self.gateways: list[dict[str, Any]] = []
         self.on_command: Callable[[dict[str, Any]], None] = lambda row: row.update(state="done", detail=None)
@@ -151,9 +151,15 @@ class CloudStandIn:
         if isinstance(body, web.Response):
             return body
         node = body.get("id") or self.serials.get(body["serial"]) or f"cn-{body['serial'][-6:]}"
+        if self.barred:
+            return _error(409, f"the device {body['serial']} was replaced", self.barred)
         holder = next((each for each, name in self.serials.items() if name == node), body["serial"])
         if holder != body["serial"]:
-            return _error(409, f"{node} is the device {holder}", "node replace")
+            return _error(
+                409,
+                f"{node} is the device {holder}",
+                f"for a new device in its place: cityneuron node replace {node}",
+            )
         return self._grant(node, body)
 
     async def _replace(self, request: web.Request) -> web.Response:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from edge.field.cloud import FINAL
+from edge.field.order import number_or_text
 from edge.model.errors import CityError, ConfigError
 from edge.protocol.command import NAMES
 
@@ -72,7 +73,7 @@ def parse_arguments(name: str, words: list[str]) -> dict[str, Any]:
         if not mark or key not in NAMES[name]:
             known = ", ".join(f"{each}=..." for each in NAMES[name]) or "none"
             raise ConfigError(f"{name} takes no {word!r}", remedy=f"its arguments: {known}")
-        args[key] = int(value) if value.lstrip("-").isdigit() else value
+        args[key] = number_or_text(value)
     return args
 
 

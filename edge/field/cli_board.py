@@ -32,6 +32,7 @@ from edge.field.ports import choose_port, seen_ports
 from edge.field.screen import print_json, show_verdicts
 from edge.field.stages import Stage
 from edge.field.status import NodeStatus, read_status
+from edge.model.node import node_id
 
 _ANSWER_S = 5.0
 _LAST_ANSWER_S = 1.0
@@ -52,6 +53,8 @@ def doctor(
 ) -> None:
     """Say how a node is, in plain words: on the cable, or by the cloud when an ID is given. 1: it is unwell."""
     screen = terminal(as_json)
+    if node is not None:
+        node_id(node)
     with telling(screen, as_json):
         if node is None:
             status = _on_cable(port, screen)

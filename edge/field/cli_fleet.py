@@ -36,6 +36,7 @@ from edge.field.tap import Tapped, words
 from edge.field.tap import tap as tap_broker
 from edge.model.errors import ConfigError
 from edge.model.kinds import KINDS
+from edge.model.node import node_id
 
 _STATES = {"ok": "green", "late": "yellow", "suspect": "yellow", "silent": "red"}
 _LEAVES = {"birth": "green", "data": "cyan", "replay": "blue", "ack": "dim", "death": "red", "cmd": "magenta",
@@ -55,6 +56,9 @@ def list_nodes(
     as_json: JsonOption = False,
 ) -> None:
     """List the nodes: state and trial, when they were heard, where they stand."""
+    for name, wanted, known in (("state", state, _STATES), ("kind", kind, KINDS)):
+        if wanted not in (None, *known):
+            raise ConfigError(f"no {name} {wanted!r}", remedy=f"one of {', '.join(known)}")
     place, screen = find_place(cloud=cloud, token_file=token_file, data=data, config=config), terminal(as_json)
 
     async def work() -> list[dict[str, Any]]:
@@ -75,7 +79,7 @@ def list_nodes(
         label = row.get("label") or {}
         table.add_row(
             row["id"], _state(row), _heard(row.get("time_ms")), _kind(row["kind"]),
-            str(label.get("zh") or label.get("en") or ""), row["district"],
+            Text(str(label.get("zh") or label.get("en") or "")), Text(row["district"]),
         )  # fmt: skip
     screen.print(table if rows else "no such node")
 
@@ -89,6 +93,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show a node: place, device, certificate, newest reading, last commands, notes."""
+    node_id(node)
     place, screen = find_place(cloud=cloud, token_file=token_file, data=data, config=config), terminal(as_json)
 
     async def work() -> dict[str, Any]:
@@ -114,6 +119,8 @@ def tap(
     as_json: JsonOption = False,
 ) -> None:
     """Show the messages of nodes as they pass the broker, decoded; births come first. Ctrl-C ends it."""
+    if node is not None:
+        node_id(node)
     place, screen = find_place(broker=broker, data=data, config=config), terminal(as_json)
 
     async def work() -> None:
@@ -152,6 +159,7 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Have a node do something, once, and wait for its reply."""
+    node_id(node)
     args = parse_arguments(name, arguments or [])
     place = find_place(cloud=cloud, token_file=token_file, data=data, who=who, config=config)
     screen = terminal(as_json)
@@ -199,6 +207,13 @@ def update(
     as_json: JsonOption = False,
 ) -> None:
     """Roll a version out ring by ring, and watch; without BUNDLE: show roll-outs. 1: it stopped."""
+    if (stop or resume) and (rollout is None or bundle is not None or stop == resume):
+        raise ConfigError(
+            "which roll-out is to stop or to go on?",
+            remedy="--rollout N --stop; `cityneuron node update` lists them",
+        )
+    if rollout is not None and bundle is not None:
+        raise ConfigError("a bundle begins a roll-out of its own", remedy="leave --rollout out, or the bundle")
     place = find_place(cloud=cloud, token_file=token_file, data=data, who=who, config=config)
     screen = terminal(as_json)
 
@@ -221,7 +236,9 @@ def update(
             screen.print("the roll-out goes on; look at it: cityneuron node update, or end it with --stop")
             raise typer.Exit(0) from None
     for row in rows:
-        screen.print(rollout_picture(row) if "nodes" in row else headline(row), highlight=False)
+        screen.print(rollout_picture(row) if "nodes" in row else Text(headline(row)), highlight=False)
+    if not rows:
+        screen.print("no roll-out yet; cityneuron node update BUNDLE begins one", highlight=False)
     if as_json:
         print_json({"rollouts": rows} if bundle is None and rollout is None else rows[0])
     if (bundle or rollout) and not stop and rows[0]["state"] == "stopped":

@@ -13,6 +13,7 @@ from edge.field.label import label_of, sheet_named
 from edge.field.label_art import write_labels
 from edge.field.options import CloudOption, ConfigOption, DataOption, TokenOption, api_of, telling, terminal
 from edge.model.errors import ConfigError
+from edge.model.node import node_id
 
 
 def label(
@@ -32,6 +33,10 @@ def label(
     """Draw labels with QR code, id, kind, place and a check code, on sheets or for a label printer."""
     place = find_place(cloud=cloud, token_file=token_file, data=data, config=config)
     form, screen = sheet_named(sheet), terminal()
+    if not 0 <= skip < form.labels:
+        raise ConfigError(f"--skip {skip}", remedy=f"a sheet {sheet} has {form.labels} labels")
+    for node in nodes or []:
+        node_id(node)
     with telling(screen):
         rows = asyncio.run(_rows(place, nodes or [], district))
     if not rows:

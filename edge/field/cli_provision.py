@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from edge.broker import BrokerAddress
 from edge.config import read_secret
@@ -52,6 +53,7 @@ from edge.field.sync import Synced, tell_cloud
 from edge.field.table import Outcomes, read_table
 from edge.field.toolbox import Toolbox
 from edge.model.errors import ConfigError
+from edge.model.node import node_id
 
 WIFI_PASSWORD = "CITYNEURON_WIFI_PASSWORD"
 """The variable that holds the Wi-Fi password, where it is neither typed nor in a file."""
@@ -142,7 +144,7 @@ def provision(
     bundle = OfflineBundle(offline) if offline is not None else None
     screen = terminal(as_json)
     if table is not None:
-        rows = read_table(table, order)
+        rows = read_table(table, order, datum_mm)
         tools = toolbox(place.config)
         convoy = Convoy(
             rows=rows, outcomes=Outcomes(table), job=job, tools=tools, cloud=None if bundle else api_of(place),
@@ -180,6 +182,7 @@ def replace(
     as_json: JsonOption = False,
 ) -> None:
     """Put a new board in a node's place, which keeps its id, calibration and history; the old one is barred."""
+    node_id(old)
     place = find_place(cloud=cloud, token_file=token_file, data=data, who=who, config=config)
     screen = terminal(as_json)
     with telling(screen, as_json):
@@ -267,9 +270,9 @@ def sync(
     for row in done.taken:
         screen.print(f"✓ {row.node}  {row.serial}", highlight=False)
     for row, why in done.refused:
-        screen.print(f"[red]✗[/] {row.node}  {row.serial}: {why.cause}", highlight=False)
+        screen.print(Text.assemble(("✗ ", "red"), f"{row.node}  {row.serial}: {why.cause}"))
         for remedy in why.remedies:
-            screen.print(f"  → {remedy}", highlight=False)
+            screen.print(Text(f"  → {remedy}"))
     screen.print(f"{len(done.taken)} told to the cloud; {store.left} identities left", highlight=False)
     if as_json:
         refused = [{"node": row.node, "serial": row.serial, **why.to_dict()} for row, why in done.refused]

@@ -18,6 +18,10 @@ FINAL = frozenset({"done", "refused", "expired", "failed"})
 """States of a command that do not change any more."""
 
 
+_TOLD_BY = {"nodes": ("node", "list"), "rollouts": ("roll-out", "update"), "commands": ("command", "show ID")}
+"""What the folders of the API hold, and the command that lists them."""
+
+
 class NotThere(FieldError):
     """The cloud knows no such thing."""
 
@@ -177,8 +181,13 @@ class CloudApi:
         if status in (401, 403):
             return diagnose(Symptom.TOKEN_REFUSED, url=self.url)
         if status == 409 and path.rpartition("/")[2] in ("provision", "replace"):
-            return diagnose(Symptom.ID_TAKEN, said=message, node="OLD", port="PORT")
+            return diagnose(Symptom.ID_TAKEN, said=message, remedy=remedy)
         error = diagnose(Symptom.CLOUD_REFUSED, said=message, remedy=remedy)
         if status == 404:
+            folder, _, name = path.partition("/")
+            if folder in _TOLD_BY and name:
+                thing, how = _TOLD_BY[folder]
+                what = f"{thing} {name.partition('/')[0]}"
+                error = diagnose(Symptom.NOT_REGISTERED, url=self.url, what=what, how=how)
             return NotThere(error.symptom, error.stage, error.cause, error.remedies)
         return error

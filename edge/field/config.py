@@ -73,6 +73,8 @@ class Place:
             raise ConfigError(
                 "no cloud is named", remedy=f"--cloud http://HOST:8080, or cloud = '...' in {config_file()}"
             )
+        if not self.cloud.startswith(("http://", "https://")):
+            raise ConfigError(f"{self.cloud!r} is no address", remedy=f"write it like http://{self.cloud}")
         return self.cloud.rstrip("/")
 
     def need_broker(self) -> BrokerAddress:

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from rich.console import Console
+from rich.text import Text
 
 from edge.field.cloud import CloudApi
 from edge.field.diagnosis import FieldError, Symptom
@@ -62,7 +63,9 @@ async def run_convoy(convoy: Convoy) -> int:
 
 async def _row(convoy: Convoy, row: Row, cloud: CloudTool | None, place: str) -> tuple[Outcome, bool]:
     if not row.port:
-        convoy.console.print(f"\n[bold]{place}: {row.key}[/]  plug in its board, press Enter", highlight=False)
+        convoy.console.print(
+            Text.assemble((f"\n{place}: {row.key}", "bold"), "  plug in its board, press Enter")
+        )
         await asyncio.to_thread(convoy.ask)
     show = CourseScreen(convoy.console, f"{place}: {row.key}")
     tools = convoy.tools

@@ -30,6 +30,7 @@ class Symptom(StrEnum):
     FLASH_DIFFERS = "flash_differs"
     CLOUD_AWAY = "cloud_away"
     TOKEN_REFUSED = "token_refused"
+    NOT_REGISTERED = "not_registered"
     ID_TAKEN = "id_taken"
     CLOUD_REFUSED = "cloud_refused"
     BOARD_REFUSED = "board_refused"
@@ -43,6 +44,7 @@ class Symptom(StrEnum):
     NODE_FELL = "node_fell"
     OTHER_NODE = "other_node"
     NO_WIFI = "no_wifi"
+    NO_WIFI_NAME = "no_wifi_name"
     BAD_PASSWORD = "bad_password"
     NO_ADDRESS = "no_address"
     NO_TIME = "no_time"
@@ -61,6 +63,7 @@ class Symptom(StrEnum):
     GATEWAY_SILENT = "gateway_silent"
     NOT_STORED = "not_stored"
     NODE_SAYS = "node_says"
+    TAP_REFUSED = "tap_refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +141,11 @@ TABLE: dict[Symptom, Diagnosis] = {
     Symptom.TOKEN_REFUSED: Diagnosis(_S.REGISTER, "the cloud at {url} does not take the token", (
         "give the file with the cloud's token: --token-file FILE (mode 0600)",
     )),
+    Symptom.NOT_REGISTERED: Diagnosis(_S.REGISTER, "the cloud at {url} knows no {what}", (
+        "see what there is: cityneuron node {how}",
+    )),
     Symptom.ID_TAKEN: Diagnosis(_S.REGISTER, "{said}", (
-        "if this board takes the place of the other: cityneuron node replace {node} {port}",
-        "if it is a new node: choose another --id",
+        "{remedy}", "which board is which? cityneuron node list, and the numbers on the labels",
     )),
     Symptom.CLOUD_REFUSED: Diagnosis(_S.REGISTER, "the cloud refuses: {said}", (
         "{remedy}", "correct that, then run the same command again",
@@ -183,6 +188,10 @@ TABLE: dict[Symptom, Diagnosis] = {
         "check the name, letter by letter: capitals count, and ESP32 and Pico W see 2.4 GHz only",
         "move the node or its antenna; metal boxes hold the signal off",
         "another name: run it again with --wifi SSID",
+    )),
+    Symptom.NO_WIFI_NAME: Diagnosis(_S.NETWORK, "the node was told no Wi-Fi", (
+        "run it again with --wifi SSID --ask-password",
+        "for all boards: wifi_ssid and wifi_password_file in field.toml",
     )),
     Symptom.BAD_PASSWORD: Diagnosis(_S.NETWORK, "Wi-Fi {ssid} refuses the password", (
         "run it again with --ask-password, and type it anew",
@@ -253,6 +262,10 @@ TABLE: dict[Symptom, Diagnosis] = {
     Symptom.NOT_STORED: Diagnosis(_S.STORED, "the gateway has the reading, the cloud's store not yet", (
         "it is safe on the gateway's disk; its link to the store is down or slow",
         "look again later: cityneuron node show {node}",
+    )),
+    Symptom.TAP_REFUSED: Diagnosis(_S.BROKER, "{broker} does not let this computer listen: {said}", (
+        "check --broker, its user and password, and this computer's own network",
+        "by mqtts its certificate counts: ca_file in field.toml names its authority",
     )),
     Symptom.NODE_SAYS: Diagnosis(_S.REBOOT, "the node says: {said}", ("{remedy}", _AGAIN)),
 }  # fmt: skip

@@ -12,6 +12,9 @@ from edge.field.watch import signal
 LITTLE_HEAP_BYTES = 8 * 1024
 LITTLE_FLASH_BYTES = 128 * 1024
 CLOCK_OFF_MS = 5_000
+LOW_BATTERY_MV = 3_100
+"""A LiFePO4 cell rests at 3.2 to 3.3 V, and has a tenth left here; one of Li-ion is empty."""
+LOW_LI_ION_MV = 3_500
 ACK_LATE_MS = 10 * 60_000
 
 
@@ -142,10 +145,11 @@ def _memory(status: NodeStatus, _now_ms: int) -> list[Verdict]:
 def _power(status: NodeStatus, _now_ms: int) -> list[Verdict]:
     if not status.battery_mv:
         return []
-    volts = status.battery_mv / 1000
-    low = status.battery_mv < 3_500
+    low, text = status.battery_mv < LOW_BATTERY_MV, f"{status.battery_mv / 1000:.2f} V"
+    if not low and status.battery_mv < LOW_LI_ION_MV:
+        text += ": well for LiFePO4, low for Li-ion"
     remedy = "change or charge it; look at the solar panel" if low else ""
-    return [Verdict("battery", Level.WATCH if low else Level.GOOD, f"{volts:.2f} V", remedy)]
+    return [Verdict("battery", Level.WATCH if low else Level.GOOD, text, remedy)]
 
 
 def _firmware(status: NodeStatus, _now_ms: int) -> list[Verdict]:

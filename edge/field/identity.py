@@ -21,6 +21,8 @@ from cryptography.x509.oid import NameOID
 from edge.field.diagnosis import Symptom, diagnose
 from edge.folder import write_secret
 
+PrivateKey = ec.EllipticCurvePrivateKey
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:

@@ -7,7 +7,6 @@ beside it, a line each, on disk before the board gets anything: no identity is g
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from edge.field.cloud import Provisioned
 from edge.field.diagnosis import Symptom, diagnose
+from edge.field.lines import add_line, read_lines
 from edge.model.errors import ConfigError
 
 
@@ -61,9 +61,7 @@ class OfflineBundle:
 
     def _noted(self) -> list[Taken]:
         """Return the lines of the list."""
-        if not self._list.exists():
-            return []
-        return [Taken(**json.loads(line)) for line in self._list.read_text(encoding="utf-8").splitlines()]
+        return [Taken(**row) for row in read_lines(self._list)]
 
     @property
     def left(self) -> int:
@@ -122,8 +120,4 @@ class OfflineBundle:
             return bundle.read(name).decode()
 
     def _note(self, row: Taken) -> None:
-        line = {**asdict(row), "registration": dict(row.registration)}
-        with self._list.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        add_line(self._list, {**asdict(row), "registration": dict(row.registration)})

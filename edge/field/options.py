@@ -14,6 +14,7 @@ from edge.field.cloud import CloudApi
 from edge.field.config import Place
 from edge.field.diagnosis import FieldError
 from edge.field.screen import print_json, show_error
+from edge.model.errors import CityError
 
 PortOption = Annotated[
     str | None, typer.Option("--port", "-p", help="The board's port; else the only board there is.")
@@ -79,3 +80,8 @@ def telling(console: Console, as_json: bool = False, *, staged: bool = False) ->
         if as_json:
             print_json({"ok": False, "error": error.to_dict()})
         raise typer.Exit(error.exit_code) from None
+    except CityError as error:  # the front door tells it to people
+        if as_json:
+            said = {"cause": error.message, "remedies": [error.remedy] if error.remedy else []}
+            print_json({"ok": False, "error": said})
+        raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,7 +27,17 @@ USUAL_SENSORS: Mapping[str, tuple[str, ...]] = {
 }
 """What is fitted to a kind unless somebody says otherwise: driver:bus."""
 
+DRIVER_BUSES: Mapping[str, str] = {
+    "battery": "adc", "bh1750": "i2c", "bme280": "i2c", "contact": "pin", "ds18b20": "onewire", "ina226": "i2c",
+    "jsn_sr04t": "uart", "level_4_20ma": "adc", "level_rs485": "uart", "maxbotix": "uart", "mhz19": "uart",
+    "mpu6050": "i2c", "noise": "adc", "pms5003": "uart", "pzem004t": "uart", "rain": "pin", "scd4x": "i2c",
+    "sds011": "uart", "sps30": "i2c",
+}  # fmt: skip
+"""The drivers, and at which sort of bus each sits: what a board would say after a minute of flashing."""
+
 _LEVEL = ("jsn_sr04t", "maxbotix")
+_LEAST_PERIOD_S, _MOST_PERIOD_S = 0.02, 86_400.0  # what the firmware takes
+_INTEGER = re.compile(r"-?[0-9]+")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +96,13 @@ def check_order(order: Order) -> Order:
     for name, value, limit in (("lat", order.lat, 90), ("lon", order.lon, 180)):
         if value is not None and not -limit <= value <= limit:
             raise ConfigError(f"{name} {value} is not within ±{limit}", remedy="give degrees, WGS 84")
+    if order.period_s is not None and not _LEAST_PERIOD_S <= order.period_s <= _MOST_PERIOD_S:
+        raise ConfigError(
+            f"a period of {order.period_s:g} s",
+            remedy=f"give {_LEAST_PERIOD_S:g} to {_MOST_PERIOD_S:g} seconds",
+        )
+    for sensor in order.sensors:
+        _check_sensor(sensor)
     if order.sensors:
         return order
     usual = USUAL_SENSORS.get(order.kind)
@@ -93,6 +111,15 @@ def check_order(order: Order) -> Order:
             f"a {order.kind} has no usual sensor", remedy="say what is fitted: --sensor DRIVER:BUS[:name=value]"
         )
     return replace(order, sensors=tuple(parse_sensor(text) for text in usual))
+
+
+def _check_sensor(sensor: Sensor) -> None:
+    driver, bus = str(sensor["driver"]), str(sensor["bus"])
+    wanted = DRIVER_BUSES.get(driver)
+    if wanted is None:
+        raise ConfigError(f"no driver {driver!r}", remedy=f"one of {', '.join(DRIVER_BUSES)}")
+    if bus.rstrip("0123456789") != wanted.rstrip("0123456789"):
+        raise ConfigError(f"{driver} sits at no {bus!r}", remedy=f"its wires go to {wanted}: docs/hardware.md")
 
 
 def parse_sensor(text: str) -> Sensor:
@@ -108,8 +135,13 @@ def parse_sensor(text: str) -> Sensor:
         name, mark, value = option.partition("=")
         if not mark or not name:
             raise ConfigError(f"sensor {text!r}: {option!r} is not name=value")
-        sensor[name] = int(value) if value.lstrip("-").isdigit() else value
+        sensor[name] = number_or_text(value)
     return sensor
+
+
+def number_or_text(value: str) -> int | str:
+    """Return what somebody typed as the integer that it is, else as it stands."""
+    return int(value) if _INTEGER.fullmatch(value) else value
 
 
 def with_datum(sensors: Sequence[Sensor], datum_mm: int | None) -> tuple[Sensor, ...]:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from edge.field.board import Board, BoardWork, Handling
 from edge.field.cloud import Provisioned
 from edge.field.diagnosis import FieldError, Symptom, diagnose
-from edge.field.identity import Identity, join, request
+from edge.field.identity import Identity, PrivateKey, join, request
 from edge.field.image import Layout
 from edge.field.offline import OfflineBundle
 from edge.field.order import Access, Order, settings
@@ -115,8 +115,8 @@ class Provision:
             await self._cloud.gateways()  # a cloud that is away is told now, not after a minute of flashing
         board = await self._work.find()
         await self._work.flash(board)
-        registration = await self._register(board)
-        told, identity = await self._identify(board, registration)
+        told, key = await self._register(board)
+        identity = self._identify(told, key)
         access = self._access(told)
         await self._work.fill(board, self._layout(board, identity, access))
         status = await self._watch(board, identity.node, access)
@@ -131,48 +131,32 @@ class Provision:
             stored=self._cloud is not None,
         )
 
-    async def _register(self, board: Board) -> dict[str, object]:
+    async def _register(self, board: Board) -> tuple[Provisioned, PrivateKey]:
+        """Have the board registered; return what the cloud, or the bundle, answers, and the node's key."""
+        order = self._job.order
+        registration = {"serial": board.serial, **order.registration(), "who": self._job.who}
         with self._course.at(Stage.REGISTER) as step:
-            order = self._job.order
-            registration = {"serial": board.serial, **order.registration(), "who": self._job.who}
             if self._bundle is not None:
-                registration["id"] = self._bundle.take(board.serial, registration, fitted(order))
-                step.detail = f"{registration['id']}, from {self._bundle.path.name}"
-            elif self._job.replaces:
-                assert self._cloud is not None
-                before = await self._cloud.device(self._job.replaces)
-                step.detail = f"{self._job.replaces}, instead of {(before or {}).get('serial') or 'no device'}"
-            else:
-                step.detail = order.id or "the cloud names it"
-            return registration
+                node = self._bundle.take(board.serial, registration, fitted(order))
+                step.detail = f"{node}, from {self._bundle.path.name}"
+                return self._bundle.provisioned(node, registration), self._bundle.key(node)
+            assert self._cloud is not None
+            key = self._tools.keys.key(board.serial)
+            asked = registration | {"csr": request(key, order.id or board.serial)}
+            if not self._job.replaces:
+                told = await self._cloud.provision(asked)
+                step.detail = str(told.node["id"])
+                return told, key
+            before = await self._cloud.device(self._job.replaces) or {}
+            body = {name: asked[name] for name in ("serial", "csr", "who")}
+            step.detail = f"{self._job.replaces}, instead of {before.get('serial') or 'no device'}"
+            return await self._cloud.replace(self._job.replaces, body), key
 
-    async def _identify(self, board: Board, registration: dict[str, object]) -> tuple[Provisioned, Identity]:
+    def _identify(self, told: Provisioned, key: PrivateKey) -> Identity:
         with self._course.at(Stage.IDENTITY) as step:
-            if self._bundle is not None:
-                node = str(registration["id"])
-                told, key = self._bundle.provisioned(node, registration), self._bundle.key(node)
-            else:
-                key = self._tools.keys.key(board.serial)
-                told = await self._ask_cloud(
-                    registration | {"csr": request(key, self._job.order.id or board.serial)}
-                )
             identity = join(str(told.node["id"]), key, told.certificate, told.ca)
             step.detail = f"{identity.node}, P-256"
-            return told, identity
-
-    async def _ask_cloud(self, registration: Mapping[str, object]) -> Provisioned:
-        assert self._cloud is not None
-        try:
-            if self._job.replaces:
-                body = {name: registration[name] for name in ("serial", "csr", "who")}
-                return await self._cloud.replace(self._job.replaces, body)
-            return await self._cloud.provision(registration)
-        except FieldError as error:
-            if error.symptom is Symptom.ID_TAKEN:
-                said, node = error.cause, self._job.order.id or "OLD"
-                port = self._job.handling.port or "PORT"
-                raise diagnose(Symptom.ID_TAKEN, said=said, node=node, port=port) from None
-            raise
+            return identity
 
     def _access(self, told: Provisioned) -> Access:
         host, port, tls = self._job.broker or (told.broker_host, told.broker_port, told.broker_tls)
@@ -187,6 +171,9 @@ class Provision:
 
     def _layout(self, board: Board, identity: Identity, access: Access) -> Layout:
         files = identity.files()
+        files["data/time"] = str(
+            self._tools.now_ms()
+        ).encode()  # where its clock begins: a certificate is older
         if self._tools.update_keys:
             files["a/keys.json"] = self._tools.update_keys
         return Layout(

@@ -94,6 +94,7 @@ _NODE: tuple[tuple[str, str, Symptom], ...] = (
 _RAN = {stage: index for index, stage in enumerate(("network", "clock", "broker", "birth", "sample", "acked"))}
 SURE = frozenset(
     {
+        Symptom.NO_WIFI_NAME,
         Symptom.BAD_PASSWORD,
         Symptom.TLS_DATE,
         Symptom.TLS_AUTHORITY,
@@ -126,6 +127,8 @@ def of_node(status: NodeStatus, stage: Stage, **facts: object) -> FieldError | N
         if at in _RAN and at != stage.value:
             continue
         found = symptom_of(at or stage.value, fault.text)
+        if found is Symptom.NO_WIFI and facts.get("ssid") == "":
+            found = Symptom.NO_WIFI_NAME
         name, mark, said = fault.text.partition(": ")
         known = {"said": fault.text, "remedy": fault.remedy, "clock": status.clock, **facts}
         if found is Symptom.SENSOR_SILENT and mark:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edge.field.lines import add_line, read_lines
 from edge.field.order import Order, check_order, parse_sensor, with_datum
 from edge.model.errors import CityError, ConfigError
 
@@ -60,8 +59,8 @@ class Outcome:
         }  # fmt: skip
 
 
-def read_table(path: Path, usual: Order) -> list[Row]:
-    """Read a table; what a row leaves out is as in `usual`. Raises ConfigError naming the row."""
+def read_table(path: Path, usual: Order, datum_mm: int | None = None) -> list[Row]:
+    """Read a table; what a row leaves out is as in `usual` and `datum_mm`. Raises ConfigError naming a line."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
@@ -76,8 +75,8 @@ def read_table(path: Path, usual: Order) -> list[Row]:
     found = []
     for number, row in enumerate(rows, start=2):
         try:
-            found.append(_row(number, {k: (v or "").strip() for k, v in row.items() if k}, usual))
-        except (CityError, ValueError) as error:
+            found.append(_row(number, {k: (v or "").strip() for k, v in row.items() if k}, usual, datum_mm))
+        except (CityError, ValueError, OverflowError) as error:
             remedy = error.remedy if isinstance(error, CityError) else "give a number"
             said = error.message if isinstance(error, CityError) else str(error)
             raise ConfigError(f"{path.name}, line {number}: {said}", remedy=remedy) from None
@@ -90,7 +89,7 @@ def read_table(path: Path, usual: Order) -> list[Row]:
     return found
 
 
-def _row(number: int, cells: Mapping[str, str], usual: Order) -> Row:
+def _row(number: int, cells: Mapping[str, str], usual: Order, datum_mm: int | None) -> Row:
     texts: dict[str, Any] = {name: cells[name] for name in _TEXTS if cells.get(name)}
     order = replace(usual, **texts)
     if cells.get("lat") or cells.get("lon"):
@@ -100,8 +99,8 @@ def _row(number: int, cells: Mapping[str, str], usual: Order) -> Row:
     if cells.get("sensors"):
         order = replace(order, sensors=tuple(parse_sensor(text) for text in cells["sensors"].split()))
     order = check_order(order)
-    datum = _number(cells, "datum_mm") if cells.get("datum_mm") else None
-    order = replace(order, sensors=with_datum(order.sensors, None if datum is None else round(datum)))
+    datum_mm = round(_number(cells, "datum_mm")) if cells.get("datum_mm") else datum_mm
+    order = replace(order, sensors=with_datum(order.sensors, datum_mm))
     return Row(number=number, order=order, port=cells.get("port", ""))
 
 
@@ -118,11 +117,9 @@ class Outcomes:
     def __init__(self, table: Path) -> None:
         self.path = table.with_name(f"{table.name}.done")
         self._rows: dict[str, Outcome] = {}
-        if self.path.exists():
-            for line in self.path.read_text(encoding="utf-8").splitlines():
-                if line.endswith("}"):  # a torn last line is a row that was not finished
-                    outcome = Outcome(**json.loads(line))
-                    self._rows[outcome.key] = outcome
+        for line in read_lines(self.path):
+            outcome = Outcome(**line)
+            self._rows[outcome.key] = outcome
 
     def of(self, row: Row) -> Outcome | None:
         """Return what became of a row, None when nothing did yet."""
@@ -131,10 +128,7 @@ class Outcomes:
     def add(self, outcome: Outcome) -> None:
         """Keep an outcome; it is on disk when this returns."""
         self._rows[outcome.key] = outcome
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(outcome.to_dict(), ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        add_line(self.path, outcome.to_dict())
 
     def serials(self) -> set[str]:
         """Return the boards that are done: they are not to be taken for the next row."""

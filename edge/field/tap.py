@@ -13,7 +13,6 @@ import aiomqtt
 
 from edge.broker import BrokerAddress
 from edge.field.diagnosis import Symptom, diagnose
-from edge.field.stages import Stage
 from edge.model.errors import CityError, IdentityError
 from edge.model.quality import Clock
 from edge.model.quantities import QUANTITIES
@@ -142,8 +141,8 @@ async def tap(
     Raises FieldError when the broker cannot be reached or refuses.
     """
     decoder = Decoder()
-    context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None) if broker.tls else None
     try:
+        context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None) if broker.tls else None
         async with aiomqtt.Client(
             broker.host, broker.port, username=broker.username, password=broker.password, tls_context=context
         ) as client:
@@ -156,10 +155,4 @@ async def tap(
                 if node in (None, told.node):  # amqtt sends births that nobody asked for
                     yield told
     except (aiomqtt.MqttError, OSError) as error:
-        raise diagnose(
-            Symptom.LOGIN_REFUSED if "uthor" in str(error) else Symptom.BROKER_AWAY,
-            stage=Stage.BROKER,
-            broker=str(broker),
-            broker_port=broker.port,
-            node=broker.username or "this account",
-        ) from None
+        raise diagnose(Symptom.TAP_REFUSED, broker=str(broker), said=error) from None

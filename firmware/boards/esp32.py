@@ -107,8 +107,11 @@ class Board:
         """Join the Wi-Fi network, or raise LinkDown with the reason that the radio gives."""
         if self._station.isconnected():
             return
-        self._station.active(True)
-        self._station.connect(self._settings.wifi_ssid, self._settings.wifi_password)
+        try:
+            self._station.active(True)
+            self._station.connect(self._settings.wifi_ssid, self._settings.wifi_password)
+        except OSError as error:  # an empty name, a radio that is not ready
+            raise LinkDown("no Wi-Fi %r: %s" % (self._settings.wifi_ssid, error), "check the name: wifi_ssid")
         waited_ms = 0
         while not self._station.isconnected():
             if waited_ms >= _JOIN_MS or self._station.status() in self._final():
@@ -142,12 +145,12 @@ class Board:
 
     def tls(self):
         """Return a context with this node's certificate; keys and certificates are DER files on flash."""
-        import ssl
+        import tls  # `ssl` around it would take the authority's bytes for a file's name
 
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
         context.load_cert_chain(self._bytes("node.crt"), self._bytes("node.key"))
         context.load_verify_locations(self._bytes("ca.crt"))
-        context.verify_mode = ssl.CERT_REQUIRED  # type: ignore[attr-defined]  # the stubs forgot it
+        context.verify_mode = tls.CERT_REQUIRED  # type: ignore[attr-defined]  # the stubs forgot it
         return context
 
     def feed_watchdog(self):

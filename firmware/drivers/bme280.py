@@ -11,7 +11,7 @@ from cityneuron.errors import SensorError
 COLUMNS = (("temperature_c", 2), ("humidity_pct", 2), ("pressure_hpa", 2))
 _ADDRESS, _CHIP_ID = 0x76, 0x60
 _RAW_BYTES = 41  # calibration 0x88 to 0xA1, 0xE1 to 0xE7, then measurement 0xF7 to 0xFE
-_SKIPPED = 0x80000  # what a measurement that was not made reads
+_SKIPPED, _SKIPPED_HUMIDITY = 0x80000, 0x8000  # what a measurement that was not made reads
 
 
 def decode(raw):
@@ -21,7 +21,7 @@ def decode(raw):
     pressure_adc = raw[33] << 12 | raw[34] << 4 | raw[35] >> 4
     temperature_adc = raw[36] << 12 | raw[37] << 4 | raw[38] >> 4
     humidity_adc = raw[39] << 8 | raw[40]
-    if _SKIPPED in (temperature_adc, pressure_adc):
+    if _SKIPPED in (temperature_adc, pressure_adc) or humidity_adc == _SKIPPED_HUMIDITY:
         raise SensorError("the BME280 did not measure", "check its supply")
     fine = _fine_temperature(raw, temperature_adc)
     return ((fine * 5 + 128) >> 8, _humidity(raw, humidity_adc, fine), _pressure(raw, pressure_adc, fine))

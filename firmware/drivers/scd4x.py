@@ -7,6 +7,7 @@ COLUMNS = (("co2_ppm", 0), ("temperature_c", 2), ("humidity_pct", 2))
 WARM_UP_MS = 15_000  # three measurements: the first ones after the start drift
 _ADDRESS = 0x62
 _START, _STOP, _READY, _READ = 0x21B1, 0x3F86, 0xE4B8, 0xEC05
+_STOPPED_MS = 500  # data sheet 3.6.3: nothing else may be said sooner
 _MOST_PPM = 40_000
 
 
@@ -20,7 +21,7 @@ def decode(raw):
 
 async def wake(bus):
     """Begin to measure every 5 s."""
-    bus.writeto(_ADDRESS, sensirion.command(_START))
+    await sensirion.begin(bus, _ADDRESS, _STOP, sensirion.command(_START), _STOPPED_MS)
 
 
 async def rest(bus):

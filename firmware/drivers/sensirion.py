@@ -26,6 +26,16 @@ def words(raw, count):
     return found
 
 
+async def begin(bus, address, stop, start, wait_ms):
+    """Let a sensor measure. One that does so since before a restart of the node takes a stop first."""
+    try:
+        bus.writeto(address, command(stop))
+        await asyncio.sleep_ms(wait_ms)
+    except OSError:
+        pass  # it is idle; if nobody is there, the start says so
+    bus.writeto(address, start)
+
+
 async def ask(bus, address, number, count, wait_ms=2):
     """Send a command and return the bytes of its answer of `count` words."""
     bus.writeto(address, command(number))

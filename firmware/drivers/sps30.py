@@ -10,6 +10,7 @@ WARM_UP_MS = 30_000  # data sheet 1.1: up to 30 s in clean air
 _ADDRESS = 0x69
 _START, _STOP, _READY, _READ = 0x0010, 0x0104, 0x0202, 0x0300
 _FLOATS = 0x0300
+_STOPPED_MS = 20  # data sheet 4.3: at most
 _WORDS = 8  # PM1.0, PM2.5, PM4.0, PM10, two words each
 _MOST = 100_000  # 1000 ug/m3
 
@@ -37,7 +38,7 @@ def _hundredths(bits):
 
 async def wake(bus):
     """Start fan and laser."""
-    bus.writeto(_ADDRESS, sensirion.command(_START, _FLOATS))
+    await sensirion.begin(bus, _ADDRESS, _STOP, sensirion.command(_START, _FLOATS), _STOPPED_MS)
 
 
 async def rest(bus):

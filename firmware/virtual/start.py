@@ -57,7 +57,7 @@ def become(chip):
     sys.modules["micropython"] = Module(micropython, kbd_intr=kbd_intr)
     uname = Uname(platform, platform, "1.25.0", sys.version, machine_name)
     sys.modules["os"] = Module(os, uname=lambda: uname)
-    for name in ("select", "time", "machine", "network", "onewire", "ssl", platform):
+    for name in ("select", "time", "machine", "network", "onewire", platform):
         __import__(name)
     return machine_name
 

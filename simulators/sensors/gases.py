@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from simulators.sensors.checksums import sensirion
-from simulators.sensors.model import Fault, I2cModel, UartModel
+from simulators.sensors.model import Fault, I2cModel, NoAnswer, UartModel
 
 
 class Mhz19(UartModel):
@@ -26,7 +26,7 @@ class Mhz19(UartModel):
 
 
 class Scd4x(I2cModel):
-    """Sensirion SCD41: nothing new until it was told to measure."""
+    """Sensirion SCD41: nothing new until it was told to measure, and no second start while it does."""
 
     sample: ClassVar[Mapping[str, Any]] = {"driver": "scd4x", "bus": "i2c"}
     typical: ClassVar[Mapping[str, float]] = {"co2_ppm": 500.0, "temperature_c": 25.0, "humidity_pct": 37.0}
@@ -38,6 +38,8 @@ class Scd4x(I2cModel):
 
     def take(self, written: bytes) -> None:
         self._command = written[:2]
+        if self.is_measuring and self._command == b"\x21\xb1":
+            raise NoAnswer("it measures: it takes no start")
         if self._command in (b"\x21\xb1", b"\x3f\x86"):
             self.is_measuring = self._command == b"\x21\xb1"
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from simulators.sensors.checksums import sensirion
-from simulators.sensors.model import Fault, I2cModel, UartModel
+from simulators.sensors.model import Fault, I2cModel, NoAnswer, UartModel
 
 _TYPICAL: Mapping[str, float] = {"pm2_5_ug_m3": 35.0, "pm10_ug_m3": 62.0}
 
@@ -94,7 +94,7 @@ class Sds011(UartModel):
 
 
 class Sps30(I2cModel):
-    """Sensirion SPS30 on I2C, values as floats: nothing new until it was told to measure."""
+    """Sensirion SPS30 on I2C, values as floats: nothing new until it was told to measure, and then no start."""
 
     sample: ClassVar[Mapping[str, Any]] = {"driver": "sps30", "bus": "i2c"}
     typical = _TYPICAL
@@ -106,6 +106,8 @@ class Sps30(I2cModel):
 
     def take(self, written: bytes) -> None:
         self._command = written[:2]
+        if self._command == (b"\x00\x10" if self.is_measuring else b"\x01\x04"):
+            raise NoAnswer("a start is for the idle, a stop for the measuring")
         if self._command == b"\x00\x10":
             self.is_measuring = written[2:] == sensirion([0x0300])
         elif self._command == b"\x01\x04":

@@ -112,6 +112,11 @@ class VirtualNode:
         self._stirred = asyncio.Event()
 
     @property
+    def guarded(self) -> bool:
+        """Whether a watchdog waits to be fed."""
+        return self._watchdog is not None
+
+    @property
     def running(self) -> bool:
         """Whether it has power and is not asleep."""
         return self._board is not None
@@ -170,6 +175,7 @@ class VirtualNode:
                 async with asyncio.timeout(_STOPS_WITHIN_S):
                     await self._task
         self._task = None
+        self._feed(0)
         if self.port:
             self._close_port()
 
@@ -206,6 +212,8 @@ class VirtualNode:
                     )
                 self.ends.append(end)
                 self._stir()
+                if end.why not in _BEGINS:  # a soft reset is none of the chip: its watchdog goes on
+                    self._feed(0)
                 if end.why is Why.CUT:
                     self._lose_power()
                     if self._stays_off:
@@ -235,8 +243,6 @@ class VirtualNode:
             )
         finally:
             self._board = None
-            if self._watchdog is not None:
-                self._watchdog.cancel()
 
     async def _sleep(self, ms: int) -> None:
         if not ms:
@@ -294,11 +300,17 @@ class VirtualNode:
         return b""
 
     def _feed(self, timeout_ms: int) -> None:
+        """Let the watchdog bite so long from now; 0: it is off."""
         if self._watchdog is not None:
             self._watchdog.cancel()
+        self._watchdog = None
+        if timeout_ms:
+            self._watchdog = asyncio.get_running_loop().call_later(timeout_ms / 1000, self._bite)
+
+    def _bite(self) -> None:
+        self._watchdog = None
         if self._board is not None:
-            end = End(why=Why.WATCHDOG)
-            self._watchdog = asyncio.get_running_loop().call_later(timeout_ms / 1000, self._board.kill, end)
+            self._board.kill(End(why=Why.WATCHDOG))
 
     def _on_output(self, data: bytes) -> None:
         self._to_port.write(data)

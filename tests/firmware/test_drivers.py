@@ -111,6 +111,16 @@ def test_a_driver_reads_what_surrounds_its_sensor(rig: Rig, name: str) -> None:
         assert None not in heard.rows[-1]
 
 
+@pytest.mark.parametrize("name", ["scd4x", "sps30"])
+def test_a_sensor_that_measures_since_before_the_nodes_restart_is_read(rig: Rig, name: str) -> None:
+    sensor = model(name)
+    sensor.is_measuring = True  # the node restarted, and its sensor kept its supply
+
+    heard = rig.read(sensor, wake=True)
+
+    assert not heard.errors and None not in heard.rows[-1]
+
+
 @pytest.mark.parametrize(("name", "fault"), BROKEN)
 def test_a_broken_sensor_gives_no_value_and_says_why_in_a_line(rig: Rig, name: str, fault: Fault) -> None:
     sensor = model(name)

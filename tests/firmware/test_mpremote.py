@@ -13,6 +13,7 @@ import pytest
 import serial
 from firmware.board import WITHIN_S, place
 
+from edge.field.files import MpRemote
 from edge.field.image import read_image
 from simulators.virtual.node import VirtualNode
 from simulators.virtual.requests import Why
@@ -118,3 +119,21 @@ async def test_a_terminal_sees_lines_and_a_prompt(node: VirtualNode) -> None:
     assert b"KeyboardInterrupt: \r\nMicroPython v1" in greeting and b"virtual" in greeting
     assert b"\n" not in greeting.replace(b"\r\n", b"")
     assert answer.endswith(b")\r\nn 1\r\nn 2\r\n>>> ")
+
+
+async def test_a_picos_watchdog_does_not_bite_while_files_are_copied(
+    micropython: MicroPython, tmp_path: Path
+) -> None:
+    guarded = f"import machine\nmachine.WDT(timeout=600_000)\n{BUSY}"
+    board = place(tmp_path, guarded, micropython.executable, chip="rp2")
+    await board.start()
+    try:
+        await board.until(lambda: "main runs" in board.lines, WITHIN_S)
+        await mpremote(board, "exec", "pass")
+        assert board.guarded  # a soft reset does not stop it
+
+        assert (await MpRemote(board.port).platform()).startswith("rp2")
+
+        assert not board.guarded
+    finally:
+        await board.stop()

@@ -164,15 +164,16 @@ async def test_a_silent_sensor_leaves_its_column_empty_until_it_speaks(launch: L
 async def test_the_command_runs_a_node_that_reports_until_it_is_stopped(
     micropython: MicroPython, mosquitto: servers.Mosquitto, peer: Peer, tmp_path: Path
 ) -> None:
+    name = f"virtual-{os.getpid()}"  # its time server's port is made of it: another may run here already
     words = ("node", "virtual", "--data", str(tmp_path), "--broker", mosquitto.url, "--period", "0.2")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cityneuron", *words, "--port", str(tmp_path / "port")),
+        *(sys.executable, "-m", "cityneuron", *words, "--id", name, "--port", str(tmp_path / "port")),
         cwd=servers.PROJECT,
         env={**os.environ, "MICROPYTHON": micropython.executable},
         stdout=asyncio.subprocess.PIPE,
     )
     try:
-        await heard(peer, "virtual-water-level", 3)
+        await heard(peer, name, 3)
         assert (tmp_path / "port").is_symlink()
     finally:
         process.send_signal(signal.SIGINT)

@@ -29,7 +29,9 @@ class Sampler:
         for index, sensor in enumerate(self.sensors):
             try:
                 await sensor.wake()
-            except (SensorError, OSError) as error:  # its reading will fail too, and be counted
+            except MemoryError:
+                raise
+            except Exception as error:  # its reading will fail too, and be counted
                 self.errors[index] = _reason(error)
 
     async def sample(self):
@@ -40,7 +42,9 @@ class Sampler:
             try:
                 self.row[at : at + width] = await sensor.read()
                 self.errors[index] = ("", "")
-            except (SensorError, OSError) as error:
+            except MemoryError:
+                raise  # a restart mends that
+            except Exception as error:  # a fault of one driver, or an option it falls over, is no other's loss
                 self.failures += 1
                 self.errors[index] = _reason(error)
                 for column in range(at, at + width):
@@ -56,4 +60,6 @@ class Sampler:
 
 
 def _reason(error):
-    return str(error) or "no answer", getattr(error, "remedy", "") or "check wiring and supply"
+    if isinstance(error, (SensorError, OSError)):
+        return str(error) or "no answer", getattr(error, "remedy", "") or "check wiring and supply"
+    return repr(error), "check its bus and options in settings.json"

@@ -47,7 +47,7 @@ async def test_a_wrong_token_and_an_id_that_is_taken_are_told_apart(api: CloudAp
 async def test_a_node_without_a_device_has_none(api: CloudApi) -> None:
     assert await api.device("nobody") is None
     assert await api.latest("nobody") is None
-    with pytest.raises(FieldError, match="no such node"):
+    with pytest.raises(FieldError, match="knows no node nobody"):
         await api.node("nobody")
 
 

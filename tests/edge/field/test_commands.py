@@ -14,6 +14,7 @@ from aiohttp import web
 from field_rig import CloudStandIn
 from typer.testing import CliRunner
 
+import cityneuron
 from edge.field.bundle import read_bundle
 from edge.field.cli import app
 from edge.model.errors import CityError
@@ -91,7 +92,10 @@ def test_a_failure_leaves_with_its_stages_code_and_is_json_for_programs() -> Non
     result = call("show", "nobody", "--json")
     assert result.exit_code == 13
     assert json.loads(result.stdout)["error"]["stage"] == "register"
-    assert "not done: the cloud refuses: no such node" in result.stderr
+    assert (
+        "knows no node nobody" in result.stderr
+        and "1. see what there is: cityneuron node list" in result.stderr
+    )
 
 
 @pytest.mark.usefixtures("served")
@@ -163,6 +167,62 @@ def test_a_bundle_is_made_checked_uploaded_and_rolled_out(cloud: CloudStandIn, t
 
 
 @pytest.mark.usefixtures("served")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("update", "--stop"), "which roll-out"),
+        (("update", "city.cnb", "--rollout", "7", "--stop"), "which roll-out"),
+        (("update", "--rollout", "7", "--stop", "--resume"), "which roll-out"),
+        (("update", "city.cnb", "--rollout", "7"), "a roll-out of its own"),
+        (("list", "--state", "sleepy"), "no state 'sleepy'"),
+        (("list", "--kind", "teapot"), "no kind 'teapot'"),
+        (("list", "--cloud", "city.example:8080"), "no address"),
+        (("show", "../x"), "not a node id"),
+        (("show", ""), "not a node id"),
+        (("tap", "#"), "not a node id"),
+        (("doctor", "stage/1"), "not a node id"),
+        (("command", "STAGE", "sample"), "not a node id"),
+        (("label", "stage-1", "--skip", "14"), "--skip 14"),
+        (("label", "stage-1", "--skip", "-1"), "--skip -1"),
+    ],
+)
+def test_words_that_make_no_sense_are_refused_and_change_nothing(
+    cloud: CloudStandIn, words: tuple[str, ...], said: str
+) -> None:
+    result = call(*words)
+    assert isinstance(result.exception, CityError) and said in str(result.exception)
+    assert result.exception.remedy and not cloud.log
+
+
+@pytest.mark.usefixtures("served")
+def test_names_in_brackets_are_shown_as_they_are(cloud: CloudStandIn) -> None:
+    facts = {"kind": "weather", "site": "s", "district": "[x]", "state": "ok", "time_ms": None}
+    cloud.nodes["cn-1"] = {"id": "cn-1", "label": {"en": "Mouth [/]"}, **facts}
+    listed = call("list")
+    assert listed.exit_code == 0 and "Mouth [/]" in listed.output and "[x]" in listed.output
+
+
+@pytest.mark.usefixtures("served")
+def test_programs_are_told_of_every_error_as_json(cloud: CloudStandIn) -> None:
+    cloud.on_command = lambda row: row.update(state="refused", detail={"error": "no lamp", "remedy": "add one"})
+    result = call("command", "cn-1", "lamp", "--json")
+    assert result.exit_code == 1
+    told = json.loads(result.stdout)
+    assert told == {"ok": False, "error": {"cause": "cn-1: lamp refused: no lamp", "remedies": ["add one"]}}
+
+
+def test_a_file_that_cannot_be_written_is_told_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sys.argv", ["cityneuron", "node", "bundle", "keys", str(tmp_path / "no" / "k.pem")])
+    with pytest.raises(SystemExit) as caught:
+        cityneuron.main()
+    assert caught.value.code == 1
+    said = capsys.readouterr().err
+    assert "k.pem: No such file or directory" in said and "try: check the path" in said
+
+
+@pytest.mark.usefixtures("served")
 def test_labels_are_drawn_for_the_nodes_that_are_named(cloud: CloudStandIn, tmp_path: Path) -> None:
     cloud.nodes["stage-1"] = {"id": "stage-1", "kind": "weather", "label": {}, "site": "s", "district": "d"}
     result = call("label", "stage-1", "-o", "labels.pdf")
@@ -176,6 +236,9 @@ def test_orders_that_make_no_sense_are_refused_before_a_board_is_looked_for(serv
         (("provision", "--kind", "water_level"), "needs its height"),
         (("provision", "--kind", "weather", "--at", "here"), "is not LAT,LON"),
         (("provision", "--kind", "weather", "--by", "magic"), "--by 'magic'"),
+        (("provision", "--kind", "weather", "--period", "inf"), "a period of inf s"),
+        (("provision", "--kind", "weather", "--sensor", "bme280:uart1"), "bme280 sits at no 'uart1'"),
+        (("replace", "../x"), "not a node id"),
     ):
         result = call(*words)
         assert isinstance(result.exception, CityError) and said in str(result.exception), words

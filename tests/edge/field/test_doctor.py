@@ -57,7 +57,8 @@ def test_readings_that_nobody_acknowledges_are_bad() -> None:
 def test_room_battery_trial_and_losses_are_told() -> None:
     assert about("memory", heap_free=6_000).level is Level.WATCH
     assert about("flash", flash_free=900_000).level is Level.GOOD
-    assert about("battery", battery_mv=3_300).text == "3.30 V"
+    assert about("battery", battery_mv=3_800).text == "3.80 V"
+    assert about("battery", battery_mv=3_250).level is Level.GOOD, "a LiFePO4 cell at rest"
     assert "on trial" in about("firmware", trial="b").text
     assert about("losses", dropped=3).level is Level.WATCH
 

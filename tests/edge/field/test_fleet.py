@@ -145,7 +145,12 @@ async def test_the_tap_hears_births_first_and_then_what_is_said_on_a_real_broker
     assert message.values == {"level_m": 2.143, "water_temperature_c": 18.1}
 
 
+async def test_an_authority_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FieldError, match="No such file"):
+        await anext(tap(BrokerAddress.parse("mqtts://127.0.0.1:8883"), ca_file=tmp_path / "ca.crt"))
+
+
 async def test_a_broker_that_is_away_is_told() -> None:
     with pytest.raises(FieldError) as caught:
         await anext(tap(BrokerAddress.parse(f"mqtt://127.0.0.1:{servers.free_port()}")))
-    assert caught.value.symptom is Symptom.BROKER_AWAY
+    assert caught.value.symptom is Symptom.TAP_REFUSED and "refused" in caught.value.cause

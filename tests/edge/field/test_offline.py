@@ -28,6 +28,18 @@ def test_each_board_gets_one_identity_and_the_same_again(tmp_path: Path) -> None
     assert caught.value.symptom is Symptom.NO_IDENTITY_LEFT
 
 
+def test_a_line_that_broke_off_spoils_neither_the_list_nor_what_follows(tmp_path: Path) -> None:
+    path = offline_bundle(tmp_path / "spare.zip")
+    OfflineBundle(path).take("aaaa", {"who": "w"})
+    with path.with_name("spare.zip.taken").open("a") as file:
+        file.write('{"node": "spare-1", "ser')  # the laptop's battery went: no board has it
+    assert OfflineBundle(path).take("bbbb", {"who": "w"}) == "spare-1"
+    assert {row.serial: row.node for row in OfflineBundle(path).taken().values()} == {
+        "aaaa": "spare-0",
+        "bbbb": "spare-1",
+    }
+
+
 def test_an_identity_that_was_asked_for_is_not_given_to_two_boards(tmp_path: Path) -> None:
     bundle = OfflineBundle(offline_bundle(tmp_path / "spare.zip"))
     assert bundle.take("aaaa", {"kind": "weather", "id": "spare-1"}) == "spare-1"

@@ -7,8 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from edge.field.order import Access, Order, check_order, parse_sensor, settings, with_datum
+from edge.field.order import (
+    DRIVER_BUSES,
+    USUAL_SENSORS,
+    Access,
+    Order,
+    check_order,
+    number_or_text,
+    parse_sensor,
+    settings,
+    with_datum,
+)
 from edge.model.errors import CityError, ConfigError
+from simulators.sensors import MODELS
 
 
 def test_a_kind_brings_its_usual_sensors() -> None:
@@ -30,6 +41,12 @@ def test_a_kind_without_usual_sensors_asks_for_them() -> None:
         Order(kind="weather", id="Großer Knoten"),
         Order(kind="weather", lat=31.0),
         Order(kind="weather", lat=131.0, lon=121.0),
+        Order(kind="weather", lat=float("nan"), lon=121.0),
+        Order(kind="weather", period_s=0),
+        Order(kind="weather", period_s=-5),
+        Order(kind="weather", period_s=float("nan")),
+        Order(kind="weather", sensors=({"driver": "bme820", "bus": "i2c"},)),
+        Order(kind="weather", sensors=({"driver": "bme280", "bus": "adc1"},)),
     ],
 )
 def test_an_order_that_makes_no_sense_is_refused(order: Order) -> None:
@@ -43,6 +60,19 @@ def test_a_sensor_is_written_as_driver_bus_and_options() -> None:
     for text in ("jsn_sr04t", ":uart1", "jsn_sr04t:datum_mm=5", "a:b:c"):
         with pytest.raises(ConfigError):
             parse_sensor(text)
+
+
+def test_every_driver_is_known_with_the_sort_of_bus_it_sits_at() -> None:
+    assert {name: str(model.sample["bus"]).rstrip("0123456789") for name, model in MODELS.items()} == {
+        name: bus.rstrip("0123456789") for name, bus in DRIVER_BUSES.items()
+    }
+    for kind in USUAL_SENSORS:
+        check_order(check_order(Order(kind=kind)))
+
+
+def test_what_looks_like_a_number_and_is_none_stays_a_text() -> None:
+    found = [number_or_text(text) for text in ("-5", "0", "--5", "²", "", "1.5", "-")]
+    assert found == [-5, 0, "--5", "²", "", "1.5", "-"]
 
 
 def test_a_level_sensor_without_its_height_asks_for_it_with_an_example() -> None:

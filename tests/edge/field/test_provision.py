@@ -73,10 +73,12 @@ async def test_a_board_that_runs_micropython_is_filled_over_its_prompt_and_keeps
     place: Workplace, api: CloudApi, cloud: CloudStandIn
 ) -> None:
     stored(cloud)
+    began_ms = place.tools.now_ms()
     done, course = await run(place, api)
     assert done.node == NODE and course.steps[Stage.FLASH].state is State.KEPT
     assert place.chip.written == [] and place.files.resets == 1
     assert {"settings.json", "node.key", "node.crt", "ca.crt", "main.py"} <= set(place.files.files)
+    assert int(place.files.files["data/time"]) >= began_ms, "its clock begins where it was made"
 
 
 async def test_after_a_failure_the_same_command_goes_on_with_the_same_node(
@@ -111,9 +113,18 @@ async def test_an_id_that_another_board_has_leads_to_replace(
     order = Order(kind="water_level", id="stage-1", sensors=ORDER.sensors)
     place.console.statuses = [None]
     error = await fails(
-        place, api, Symptom.ID_TAKEN, Stage.IDENTITY, order=order, handling={"port": "/dev/ttyUSB0"}
+        place, api, Symptom.ID_TAKEN, Stage.REGISTER, order=order, handling={"port": "/dev/ttyUSB0"}
     )
-    assert error.remedies[0].endswith("cityneuron node replace stage-1 /dev/ttyUSB0")
+    assert error.remedies[0].endswith("cityneuron node replace stage-1")
+
+
+async def test_what_the_cloud_advises_about_a_board_is_told(
+    place: Workplace, api: CloudApi, cloud: CloudStandIn
+) -> None:
+    cloud.barred = f"if it was repaired: cityneuron cloud ca admit {SERIAL}"
+    place.console.statuses = [None]
+    error = await fails(place, api, Symptom.ID_TAKEN, Stage.REGISTER)
+    assert error.remedies[0] == cloud.barred
 
 
 async def test_a_new_board_takes_an_old_ones_place(

@@ -49,6 +49,12 @@ def test_mistakes_are_named_by_their_line_before_anything_is_done(tmp_path: Path
         read_table(write(tmp_path, text), USUAL)
 
 
+def test_the_height_of_the_command_line_is_that_of_rows_without_one(tmp_path: Path) -> None:
+    path = write(tmp_path, "id,kind,datum_mm\nstage-1,water_level,4800\nstage-2,water_level,\n")
+    rows = read_table(path, USUAL, 5200)
+    assert [row.order.sensors[0]["datum_mm"] for row in rows] == [4800, 5200]
+
+
 def test_outcomes_survive_and_the_last_word_on_a_row_counts(tmp_path: Path) -> None:
     path = write(tmp_path, "kind\nweather\n")
     (row,) = read_table(path, USUAL)
@@ -62,3 +68,9 @@ def test_outcomes_survive_and_the_last_word_on_a_row_counts(tmp_path: Path) -> N
     with outcomes.path.open("a") as file:
         file.write('{"key": "torn')
     assert Outcomes(path).of(row) == found, "a line that a power cut tore is no outcome"
+    outcomes.add(Outcome(key="next", ok=True))
+    assert Outcomes(path).of(row) == found, "and spoils none that follows"
+    with outcomes.path.open("a") as file:
+        file.write('{"key": x}\n')
+    with pytest.raises(ConfigError, match="line 5: it is damaged"):
+        Outcomes(path)

@@ -67,6 +67,15 @@ def test_a_network_that_is_not_seen_yet_may_still_come_until_patience_ends() -> 
     assert error is not None and error.symptom is Symptom.NO_WIFI
 
 
+def test_a_node_that_was_told_no_wifi_is_told_apart_from_one_that_finds_none() -> None:
+    one = Watch(0.0, facts={"ssid": ""})
+    errors = [{"stage": "network", "text": "no Wi-Fi '': nobody calls itself that here"}]
+    one.take(status(**NOTHING, errors=errors), 1.0)
+    assert one.trouble(1.0) is None
+    error = one.trouble(2.0)
+    assert error is not None and error.symptom is Symptom.NO_WIFI_NAME and "--wifi" in error.remedies[0]
+
+
 @pytest.mark.parametrize(
     ("row", "symptom"),
     [

@@ -238,6 +238,20 @@ def check_a_sampler_wakes_what_must_be_woken_and_goes_on_when_that_fails():
     assert sampler.failures == 1 and Sampler([]).warm_up_ms == 0
 
 
+def check_a_driver_that_falls_over_its_options_takes_no_other_sensor_along():
+    class Divided(Laser):
+        WARM_UP_MS = 0
+
+        async def read(self, _bus):
+            return (1 // 0, 0)
+
+    names = {"as": {"pm2_5_ug_m3": "pm10_ug_m3", "temperature_c": "water_temperature_c"}}
+    sampler = Sampler([made(Divided(), Time(), names), made(Plain(), Time())])
+    assert run(sampler.sample()) == [None, None, 123, 205]
+    ((_, error, remedy),) = sampler.faults()
+    assert "ZeroDivisionError" in error and "settings.json" in remedy, (error, remedy)
+
+
 def check_rain_is_counted_once_a_tip_whatever_the_contact_does():
     clock, pin = Time(), Pin()
     bucket = rain.Bucket(pin, clock.ticks_ms, clock.ticks_diff)
