@@ -48,7 +48,7 @@ def _neighbours(cut: list[Token]) -> Iterator[str]:
     for one, other in pairwise([*cut, Token(kind="end", text="its end")]):
         if _wants(one) and _refuses(other):
             yield f"has {other.text!r} after {one.text!r}, where something must be named"
-        elif _is_value(one) and _is_value(other):
+        elif (_is_value(one) or one.text == ")") and _is_value(other):
             yield f"has {other.text!r} directly after {one.text!r}"
 
 
