@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from dashboards.limits import default_rules
 from dashboards.now import stat
 from dashboards.panels import (
-    CELLS,
     LINES,
+    PAINTED,
     STACKED,
-    Json,
     Panel,
     Target,
     View,
+    column,
+    hidden,
     level_words,
     override,
     stat_options,
-    table_options,
+    table,
     values,
+    words,
     yes_no,
 )
 from dashboards.signals import EPISODE, Ask, Signal
-from dashboards.texts import label
 from edge.model.alert import Level
-from edge.model.kinds import KINDS, SYSTEMS, System
-from edge.rules.rule import Rule
+from edge.model.kinds import KINDS, SYSTEMS
 
 OPEN_SINCE = "30d"
 """Open episodes are looked for this far back."""
@@ -74,53 +72,30 @@ def begun(view: View) -> Panel:
 
 
 def _list(view: View, key: str, *, time_from: str = "", only: tuple[tuple[str, int], ...] = ()) -> Panel:
-    columns = ["level", f"title_{view.language}", "node", "kind", "district", "value", "unit", "acknowledged"]
-    columns += [] if only else ["end_ms"]
+    """A row an episode. The kind comes twice: as the link to the node needs it, and in words."""
+    title, until = f"title_{view.language}", () if only else ("end_ms",)
+    names = ("level", title, "node", "kind", "district", "value", "unit", "acknowledged", *until)
     signal = Signal(
-        form=Ask.EPISODES, kind=EPISODE, quantity="level", fields=tuple((name, name) for name in columns),
-        place=view.place, only=(*view.only, *only),
+        form=Ask.EPISODES, kind=EPISODE, quantity="level", place=view.place, only=(*view.only, *only),
+        fields=(*((name, "kind_of" if name == "kind" else name) for name in names), ("kind", "kind")),
     )  # fmt: skip
-    painted = {"custom.cellOptions": {"type": "color-background", "mode": "basic"}, "custom.width": 80}
-    kinds: Json = {
-        "type": "value",
-        "options": {
-            name: {"text": label(kind, view.language), "index": n}
-            for n, (name, kind) in enumerate(KINDS.items())
-        },
-    }
-    return Panel(
-        type="table",
-        title=view.say(key),
-        description=view.say(f"{key}_about"),
-        targets=(Target(signal=signal, table=True),),
-        unit="none",
-        options=table_options(),
-        custom=CELLS,
-        overrides=(
-            override("Time", displayName=view.say("since"), unit="dateTimeAsLocal"),
-            override(
-                "level", displayName=view.say("level"), mappings=list(level_words(view.language)), **painted
-            ),
-            override(f"title_{view.language}", displayName=view.say("title")),
-            override("kind", displayName=view.say("kind"), mappings=[kinds]),
-            override(
-                "acknowledged", displayName=view.say("acknowledged"), mappings=list(yes_no(view.language))
-            ),
-            override(
-                "end_ms", displayName=view.say("until"), unit="dateTimeAsLocal", mappings=_still_open(view)
-            ),
-            override("unit", displayName=view.say("unit_of")),
-            *(override(name, displayName=view.say(name)) for name in ("node", "district", "value")),
-        ),
-        links=(view.to_node(),),
-        no_value=view.say("none"),
-        time_from=time_from,
-        width=24,
+    levels, seen = list(level_words(view.language)), list(yes_no(view.language))
+    still = list(values([(0, view.say("still_open"), "orange")]))
+    columns = (
+        column(view, "Time", "since", unit="dateTimeAsLocal"),
+        column(view, "level", mappings=levels, **PAINTED | {"custom.width": 80}),
+        column(view, title, "title"),
+        hidden("kind"),
+        column(view, "kind_of", "kind", mappings=words(KINDS, view.language)),
+        column(view, "acknowledged", mappings=seen),
+        *(column(view, name, "until", unit="dateTimeAsLocal", mappings=still) for name in until),
+        column(view, "unit", "unit_of"),
+        *(column(view, name) for name in ("node", "district", "value")),
     )
-
-
-def _still_open(view: View) -> list[Json]:
-    return list(values(((0, view.say("still_open"), "orange"),)))
+    return table(
+        view, view.say(key), view.say(f"{key}_about"), [signal], columns,
+        links=(view.to_node(),), time_from=time_from, width=24,
+    )  # fmt: skip
 
 
 def per_day(view: View) -> Panel:
@@ -156,26 +131,9 @@ def per_day(view: View) -> Panel:
 def by_tag(view: View, tag: str) -> Panel:
     """How many episodes began in the time shown, by system or by rule."""
     signal = Signal(form=Ask.EPISODE_COUNT, kind=EPISODE, quantity="level", place=view.place, by=(tag,))
-    rows: Mapping[str, System | Rule] = SYSTEMS if tag == "system" else default_rules()
-    words: Json = {
-        "type": "value",
-        "options": {
-            name: {"text": label(row, view.language), "index": n} for n, (name, row) in enumerate(rows.items())
-        },
-    }
-    return Panel(
-        type="table",
-        title=view.say(f"by_{tag}"),
-        description=view.say("by_about"),
-        targets=(Target(signal=signal, table=True),),
-        unit="short",
-        decimals=0,
-        options=table_options(view.say("count")),
-        custom=CELLS,
-        overrides=(
-            override("Time", **{"custom.hidden": True}),
-            override(tag, displayName=view.say(tag), mappings=[words]),
-            override("episodes", displayName=view.say("count")),
-        ),
-        no_value=view.say("none"),
-    )
+    named = words(SYSTEMS if tag == "system" else default_rules(), view.language)
+    columns = (hidden("Time"), column(view, tag, mappings=named), column(view, "episodes", "count"))
+    return table(
+        view, view.say(f"by_{tag}"), view.say("by_about"), [signal], columns,
+        order=view.say("count"), unit="short", decimals=0,
+    )  # fmt: skip

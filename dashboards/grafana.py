@@ -52,19 +52,27 @@ class Grafana:
 
         where = "/" + "/".join(quote(part, safe="") for part in path)
         try:
-            return getattr(self._client, method)(where, **options)
+            reply = getattr(self._client, method)(where, **options)
         except GrafanaException as error:
             status = int(error.status_code or 0)
             if status == 404 and absent_is_none:
                 return None
+            if not status:  # it was not heard of in time
+                raise self._silent(error.message or f"nothing within {TIMEOUT_S:g} s") from error
             raise DashboardError(
                 f"Grafana at {self.url} refused {method} /api{where}: {status} {_message(error)}",
                 remedy=_ADVICE.get(status, "the message says what Grafana wants; its log says more"),
             ) from error
         except (OSError, ValueError) as error:
-            raise DashboardError(
-                f"Grafana at {self.url} does not answer: {error}", remedy="check the address, and that it runs"
-            ) from error
+            raise self._silent(error) from error
+        if isinstance(reply, str):
+            raise self._silent("a page for people came back")
+        return reply
+
+    def _silent(self, why: object) -> DashboardError:
+        return DashboardError(
+            f"Grafana at {self.url} does not answer: {why}", remedy="check the address, and that it runs"
+        )
 
 
 def _message(error: Any) -> str:

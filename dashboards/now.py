@@ -61,8 +61,8 @@ def status_map(view: View) -> Panel:
         overrides=(
             override("state", displayName=view.say("state"), mappings=list(state_words(view.language))),
             override("age_s", displayName=view.say("age_s"), unit="s", decimals=0),
-            *(override(name, displayName=view.say(name)) for name in ("label", "node", "kind", "district")),
-            *(override(name, **{"custom.hideFrom": _HIDDEN}) for name in ("Time", "lat", "lon")),
+            *(override(name, displayName=view.say(name)) for name in ("label", "node", "district")),
+            *(override(name, **{"custom.hideFrom": _HIDDEN}) for name in ("Time", "lat", "lon", "kind")),
         ),
         thresholds=colours,
         colour="thresholds",
@@ -125,8 +125,8 @@ def coverage_now(view: View) -> Panel:
     return stat(
         view, "coverage_now", "coverage_about",
         (Target(signal=signal, alias="$tag_system" if by else view.say("coverage_now")),),
-        unit="percent", decimals=1, bounds=(0, 100), time_from=LATELY, overrides=system_names(view.language),
-        no_value=view.say("no_data"),
+        unit="percent", decimals=1, bounds=(0, 100), time_from=LATELY, no_value=view.say("no_data"),
+        overrides=system_names(view.language) if by else (),
     )  # fmt: skip
 
 

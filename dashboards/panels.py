@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,7 +10,8 @@ from dashboards.limits import CALM
 from dashboards.signals import DAYS, HOURS, RAW, Signal
 from dashboards.texts import Language, label, text
 from edge.model.alert import Level
-from edge.model.kinds import SYSTEMS
+from edge.model.kinds import SYSTEMS, Kind, System
+from edge.rules.rule import Rule
 
 Json = dict[str, Any]
 
@@ -218,10 +219,47 @@ def stat_options(*, coloured: str = "none", names: bool = True) -> Json:
     }
 
 
-def table_options(sort: str = "", *, descending: bool = True) -> Json:
-    """Return how a table is shown, ordered by the column of this title."""
-    order = [{"displayName": sort, "desc": descending}] if sort else []
-    return {"frameIndex": 0, "showHeader": True, "sortBy": order}
+def table(
+    view: View,
+    title: str,
+    about: str,
+    signals: Iterable[Signal],
+    columns: Iterable[Json],
+    *,
+    order: str = "",
+    **more: Any,
+) -> Panel:
+    """Return a table of what signals ask; `order`: the title of the column whose highest value stands first."""
+    given: Json = {"unit": "none", "no_value": view.say("none"), **more}
+    ordered = [{"displayName": order, "desc": True}] if order else []
+    return Panel(
+        type="table",
+        title=title,
+        description=about,
+        targets=tuple(Target(signal=signal, table=True) for signal in signals),
+        options={"frameIndex": 0, "showHeader": True, "sortBy": ordered},
+        custom={"align": "auto", "inspect": False},
+        overrides=tuple(columns),
+        **given,
+    )  # fmt: skip
 
 
-CELLS: Json = {"align": "auto", "inspect": False}
+def column(view: View, name: str, called: str = "", **properties: object) -> Json:
+    """Return how a table shows a column; `called`: the key of its title, by default its own name."""
+    return override(name, displayName=view.say(called or name), **properties)
+
+
+def hidden(name: str) -> Json:
+    """Return the override of a column that is asked for but not shown: links may name it."""
+    return override(name, **{"custom.hidden": True})
+
+
+def words(rows: Mapping[str, Kind | System | Rule], language: Language) -> list[Json]:
+    """Return a mapping of what rows of the catalogue are called in the store to what people call them."""
+    shown = {name: {"text": label(row, language), "index": n} for n, (name, row) in enumerate(rows.items())}
+    return [{"type": "value", "options": shown}]
+
+
+PAINTED: Json = {"custom.cellOptions": {"type": "color-background", "mode": "basic"}}
+WRITTEN: Json = {"custom.cellOptions": {"type": "color-text"}}
+"""A cell in the colour of its value, or its text alone."""

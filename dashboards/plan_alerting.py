@@ -21,6 +21,8 @@ _SETTING = re.compile(r"\$\$|\$\{(\w+)\}|\$(\w+)")
 _UNTOUCHED = frozenset({"grafana-default-email", "empty"})
 """The contact points of a Grafana whose policies nobody has touched."""
 
+_SPANS = (".for", ".keep_firing_for", "group_wait", "group_interval", "repeat_interval")
+
 _RENAMED = {
     "keepFiringFor": "keep_firing_for",
     "missing_series_evals_to_resolve": "missingSeriesEvalsToResolve",
@@ -30,7 +32,8 @@ _RENAMED = {
 
 
 def alerting(grafana: Grafana, files: Files, folder_title: str, *, force: bool) -> Iterator[Step]:
-    """A step an object, in the order in which they need one another. Raises DashboardError."""
+    """A step an object, in the order in which they need one another. Raises DashboardError, then before any."""
+    receivers = _receivers(files)
     for _, template in files.entries("templates"):
         name = str(template["name"])
         body = {"name": name, "template": str(template["template"])}
@@ -44,7 +47,7 @@ def alerting(grafana: Grafana, files: Files, folder_title: str, *, force: bool) 
         if found is not None:
             write = partial(grafana.put, *_ROOT, "mute-timings", name)
         yield _step("mute timing", name, body, found, write, force=force)
-    yield from _contact_points(grafana, files, force=force)
+    yield from _contact_points(grafana, receivers, force=force)
     for _, tree in files.entries("policies"):
         body = {key: value for key, value in tree.items() if key != "orgId"}
         found = grafana.get(*_ROOT, "policies")
@@ -54,22 +57,29 @@ def alerting(grafana: Grafana, files: Files, folder_title: str, *, force: bool) 
     yield from _groups(grafana, files, folder_title, force=force)
 
 
-def _contact_points(grafana: Grafana, files: Files, *, force: bool) -> Iterator[Step]:
+def _receivers(files: Files) -> list[Json]:
+    """Return the receivers of all contact points as the API takes them, their settings filled in."""
+    return [
+        {
+            "uid": str(receiver["uid"]),
+            "name": str(point["name"]),
+            "type": receiver["type"],
+            "settings": filled(receiver["settings"]),
+            "disableResolveMessage": bool(receiver.get("disableResolveMessage")),
+        }
+        for _, point in files.entries("contactPoints")
+        for receiver in as_dicts(point.get("receivers"))
+    ]
+
+
+def _contact_points(grafana: Grafana, receivers: list[Json], *, force: bool) -> Iterator[Step]:
     there = {point.get("uid"): point for point in as_dicts(grafana.get(*_ROOT, "contact-points"))}
-    for _, point in files.entries("contactPoints"):
-        for receiver in as_dicts(point.get("receivers")):
-            uid, name = str(receiver["uid"]), str(point["name"])
-            body = {
-                "uid": uid,
-                "name": name,
-                "type": receiver["type"],
-                "settings": filled(receiver["settings"]),
-                "disableResolveMessage": bool(receiver.get("disableResolveMessage")),
-            }
-            write = partial(grafana.post, *_ROOT, "contact-points")
-            if uid in there:
-                write = partial(grafana.put, *_ROOT, "contact-points", uid)
-            yield _step("contact point", f"{name} ({uid})", body, there.get(uid), write, force=force)
+    for body in receivers:
+        uid = body["uid"]
+        write = partial(grafana.post, *_ROOT, "contact-points")
+        if uid in there:
+            write = partial(grafana.put, *_ROOT, "contact-points", uid)
+        yield _step("contact point", f"{body['name']} ({uid})", body, there.get(uid), write, force=force)
 
 
 def _groups(grafana: Grafana, files: Files, folder_title: str, *, force: bool) -> Iterator[Step]:
@@ -142,9 +152,7 @@ def _step(kind: str, name: str, body: Json, found: Any, write: Any, *, force: bo
     if found is None:
         return Step(kind=kind, name=name, verdict=Verdict.NEW, take=partial(write, body=body))
     differing = tuple(
-        f"{path}: differs"
-        for path, _, theirs in lost(body, found)
-        if theirs != "[REDACTED]" and not _equal(path)
+        f"{path}: differs" for path, ours, theirs in lost(body, found) if not _equal(path, ours, theirs)
     )
     if not differing:
         return Step(kind=kind, name=name, verdict=Verdict.SAME)
@@ -166,6 +174,9 @@ def _step(kind: str, name: str, body: Json, found: Any, write: Any, *, force: bo
     )
 
 
-def _equal(path: str) -> bool:
-    """What Grafana writes in its own way: the organisation, and the group that a rule stands in."""
-    return path.endswith((".orgID", ".folderUID", ".ruleGroup"))
+def _equal(path: str, ours: Any, theirs: Any) -> bool:
+    """What Grafana writes in its own way: secrets, whose rule it is, spans of time (60s comes back as 1m)."""
+    if theirs == "[REDACTED]" or path.endswith((".orgID", ".folderUID", ".ruleGroup")):
+        return True
+    spans = (milliseconds(ours), milliseconds(theirs))
+    return path.endswith(_SPANS) and spans[0] is not None and spans[0] == spans[1]

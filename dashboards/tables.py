@@ -6,15 +6,17 @@ from dashboards.iaqi import CLASSES
 from dashboards.limits import CALM, default_rules, limits, steps
 from dashboards.now import ACCOUNT, LATELY
 from dashboards.panels import (
-    CELLS,
+    PAINTED,
+    WRITTEN,
     Json,
     Panel,
     Steps,
-    Target,
     View,
+    column,
+    hidden,
     override,
     state_words,
-    table_options,
+    table,
     yes_no,
 )
 from dashboards.signals import STATUS, Ask, Signal
@@ -26,36 +28,29 @@ from edge.model.kinds import KINDS, Kind
 from edge.model.quantities import QUANTITIES, Form
 from edge.rules.aqi import TABLE
 
-_PAINTED: Json = {"type": "color-background", "mode": "basic"}
-
 
 def latest(view: View, kind: Kind, quantity: str) -> Panel:
     """Each node's newest value, the highest first, in the colour of its level."""
-    row = QUANTITIES[quantity]
+    row, found = QUANTITIES[quantity], limits(kind, quantity)
     signal = Signal(
         form=Ask.LATEST, kind=kind.name, quantity=quantity, by=("node", "district"), place=view.place
     )
-    found = limits(kind, quantity)
-    coloured: Json = {"custom.cellOptions": {"type": "color-text"}} if found else {}
-    return Panel(
-        type="table",
-        title=title_of("latest", kind, quantity, view.language),
-        description=view.say("latest_about", about=about(quantity, view.language)),
-        targets=(Target(signal=signal, table=True),),
+    columns = (
+        column(view, "Time", "time", unit="dateTimeFromNow"),
+        column(view, "value", **(WRITTEN if found else {})),
+        column(view, "node", links=[view.to_node(kind.name)]),
+        column(view, "district"),
+    )
+    return table(
+        view, title_of("latest", kind, quantity, view.language),
+        view.say("latest_about", about=about(quantity, view.language)), [signal], columns,
+        order=view.say("value"),
         unit=grafana_unit(row.unit),
         decimals=row.decimals,
-        options=table_options(view.say("value")),
-        custom=CELLS,
         mappings=yes_no(view.language) if row.form is Form.STATE else (),
-        overrides=(
-            override("Time", displayName=view.say("time"), unit="dateTimeFromNow"),
-            override("value", displayName=view.say("value"), **coloured),
-            override("node", displayName=view.say("node"), links=[view.to_node(kind.name)]),
-            override("district", displayName=view.say("district")),
-        ),
         thresholds=steps(found) if found else [],
         no_value=view.say("no_data"),
-    )
+    )  # fmt: skip
 
 
 def marks(rule: str = "flood") -> dict[str, Level]:
@@ -74,31 +69,23 @@ def stages(view: View, kind: Kind) -> Panel:
         fields=((f"label_{view.language}", "label"), *((mark, mark) for mark in found)),
     )  # fmt: skip
     over = {"over_warning_m": "warning_m", "over_guaranteed_m": "guaranteed_m"}
-    painted = {
-        name: override(
-            name,
-            displayName=view.say(name),
-            thresholds={"mode": "absolute", "steps": _over(found[mark])},
-            **{"custom.cellOptions": _PAINTED},
-        )
-        for name, mark in over.items()
-    }
-    return Panel(
-        type="table",
-        title=view.say("stages"),
-        description=view.say("stages_about", rule=label(default_rules()["flood"], view.language)),
-        targets=(Target(signal=level, table=True), Target(signal=registered, table=True)),
+    columns = (
+        column(view, "Time 1", "time", unit="dateTimeFromNow"),
+        override("value", displayName=label(quantity, view.language), **{"custom.minWidth": 90}),
+        column(view, "node", links=[view.to_node(kind.name)]),
+        *(column(view, name) for name in ("district", "label", *found)),
+        *(
+            column(view, name, thresholds={"mode": "absolute", "steps": _over(found[mark])}, **PAINTED)
+            for name, mark in over.items()
+        ),
+    )
+    return table(
+        view, view.say("stages"),
+        view.say("stages_about", rule=label(default_rules()["flood"], view.language)),
+        [level, registered], columns,
+        order=view.say("over_warning_m"),
         unit=grafana_unit(quantity.unit),
         decimals=quantity.decimals,
-        options=table_options(view.say("over_warning_m")),
-        custom=CELLS,
-        overrides=(
-            override("Time 1", displayName=view.say("time"), unit="dateTimeFromNow"),
-            override("value", displayName=label(quantity, view.language), **{"custom.minWidth": 90}),
-            override("node", displayName=view.say("node"), links=[view.to_node(kind.name)]),
-            *(override(name, displayName=view.say(name)) for name in ("district", "label", *found)),
-            *painted.values(),
-        ),
         transformations=(
             {"id": "joinByField", "options": {"byField": "node", "mode": "outer"}},
             *(_difference(name, "value", mark) for name, mark in over.items()),
@@ -109,7 +96,7 @@ def stages(view: View, kind: Kind) -> Panel:
         ),
         no_value=view.say("no_data"),
         width=24,
-    )
+    )  # fmt: skip
 
 
 def _over(level: Level) -> Steps:
@@ -134,11 +121,32 @@ def _difference(name: str, left: str, right: str) -> Json:
 def air_index(view: View) -> Panel:
     """Of every zone the pollutants' sub-indices and the highest of them, the index."""
     kind = KINDS["air_quality"]
-    columns = {name: label(QUANTITIES[name], view.language) for name in TABLE}
+    pollutants = {name: label(QUANTITIES[name], view.language) for name in TABLE}
     signal = Signal(
-        form=Ask.IAQI, kind=kind.name, fields=tuple(columns.items()), by=("district",), place=view.place
+        form=Ask.IAQI, kind=kind.name, fields=tuple(pollutants.items()), by=("district",), place=view.place
     )
-    words = [
+    columns = (
+        hidden("Time"),
+        column(view, "district"),
+        column(view, "aqi", **PAINTED),
+        column(view, "class", "air_class", mappings=_classes(view), **PAINTED),
+        *(override(name, **WRITTEN) for name in pollutants.values()),
+    )
+    return table(
+        view, view.say("air_index"), view.say("air_index_about"), [signal], columns,
+        order=view.say("aqi"),
+        decimals=0,
+        thresholds=air_classes(),
+        transformations=tuple(_highest(name, tuple(pollutants.values())) for name in ("aqi", "class")),
+        time_from="1h",
+        no_value=view.say("no_data"),
+    )  # fmt: skip
+
+
+def _classes(view: View) -> list[Json]:
+    """The index in words: a class lasts to where the next one begins."""
+    ends = [one[0] for one in CLASSES[1:]] + [1000]
+    return [
         {
             "type": "range",
             "options": {
@@ -147,36 +155,8 @@ def air_index(view: View) -> Panel:
                 "result": {"text": english if view.language == "en" else chinese, "color": colour, "index": n},
             },
         }
-        for n, ((first, colour, english, chinese), following) in enumerate(
-            zip(CLASSES, [one[0] for one in CLASSES[1:]] + [1000], strict=True)
-        )
+        for n, ((first, colour, english, chinese), following) in enumerate(zip(CLASSES, ends, strict=True))
     ]
-    return Panel(
-        type="table",
-        title=view.say("air_index"),
-        description=view.say("air_index_about"),
-        targets=(Target(signal=signal, table=True),),
-        unit="none",
-        decimals=0,
-        options=table_options(view.say("aqi")),
-        custom=CELLS,
-        overrides=(
-            override("Time", **{"custom.hidden": True}),
-            override("district", displayName=view.say("district")),
-            override("aqi", displayName=view.say("aqi"), **{"custom.cellOptions": _PAINTED}),
-            override(
-                "class",
-                displayName=view.say("air_class"),
-                mappings=words,
-                **{"custom.cellOptions": _PAINTED},
-            ),
-            *(override(name, **{"custom.cellOptions": {"type": "color-text"}}) for name in columns.values()),
-        ),
-        thresholds=air_classes(),
-        transformations=tuple(_highest(name, tuple(columns.values())) for name in ("aqi", "class")),
-        time_from="1h",
-        no_value=view.say("no_data"),
-    )
 
 
 def _highest(name: str, columns: tuple[str, ...]) -> Json:
@@ -208,23 +188,19 @@ def _accounts(view: View, key: str, *, place: tuple[tuple[str, str], ...], posit
         form=Ask.STATUS, kind=STATUS, fields=tuple(titles.items()), by=("node", "kind", "district"),
         place=place, positive=positive,
     )  # fmt: skip
-    return Panel(
-        type="table",
-        title=view.say(key),
-        description=view.say(f"{key}_about"),
-        targets=(Target(signal=signal, table=True),),
+    columns = (
+        hidden("Time"),
+        hidden("kind"),
+        column(view, "state", mappings=list(state_words(view.language))),
+        column(view, "age_s", unit="s"),
+        column(view, "node", links=[view.to_node()]),
+        *(column(view, name) for name in ("label", "district", *ACCOUNT)),
+    )
+    return table(
+        view, view.say(key), view.say(f"{key}_about"), [signal], columns,
+        order=view.say("missing"),
         unit="short",
         decimals=0,
-        options=table_options(view.say("missing")),
-        custom=CELLS,
-        overrides=(
-            override("Time", **{"custom.hidden": True}),
-            override("state", displayName=view.say("state"), mappings=list(state_words(view.language))),
-            override("age_s", displayName=view.say("age_s"), unit="s"),
-            override("node", displayName=view.say("node"), links=[view.to_node()]),
-            *(override(name, displayName=view.say(name)) for name in ("label", "kind", "district", *ACCOUNT)),
-        ),
         time_from=LATELY,
-        no_value=view.say("none"),
         width=24,
-    )
+    )  # fmt: skip

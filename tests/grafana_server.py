@@ -10,6 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
+from dashboards.check.durations import milliseconds
+
 Json = dict[str, Any]
 
 TOKENS = {"secret": "Admin", "editor": "Editor", "viewer": "Viewer"}
@@ -32,6 +34,9 @@ class GrafanaServer:
         self.answers: dict[str, Json] = {}  # a piece of a query -> what the data source answers
         self.queries: list[Json] = []
         self.writes: list[str] = []
+        self.trouble: web.Response | None = None  # what it answers to everything, if anything is wrong
+        self.frozen = False  # it answers nothing, until the end
+        self.end = asyncio.Event()
         self.saved_meanwhile: set[str] = set()  # boards that somebody saves between our look and our write
 
     def saved(self, uid: str) -> Json:
@@ -82,6 +87,10 @@ class GrafanaServer:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        if self.frozen:
+            await self.end.wait()
+        if self.trouble is not None:
+            return self.trouble
         role = TOKENS.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
         if role is None:
             return fail(401, "Invalid API key")
@@ -193,9 +202,24 @@ class GrafanaServer:
         body, folder = await request.json(), request.match_info["folder"]
         if folder not in self.folders:
             return fail(400, "folder does not exist")
-        rules = [{**rule, "id": 1, "provenance": "api", "updated": "now"} for rule in body["rules"]]
+        rules = [
+            {**rule, "id": 1, "provenance": "api", "updated": "now", **spans(rule)} for rule in body["rules"]
+        ]
         self.groups[folder, request.match_info["group"]] = {**body, "rules": rules}
         return web.json_response(body)
+
+
+def spans(rule: Json) -> Json:
+    """Spans of time come back in their largest units: 90s as 1m30s."""
+    return {key: span(milliseconds(rule[key]) or 0) for key in ("for", "keep_firing_for") if key in rule}
+
+
+def span(rest: int) -> str:
+    text = ""
+    for letter, ms in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)):
+        count, rest = divmod(rest, ms)
+        text += f"{count}{letter}" if count else ""
+    return text or "0s"
 
 
 def redacted(point: Json) -> Json:
@@ -215,7 +239,6 @@ def fail(code: int, message: str, **more: str) -> web.Response:
 def running() -> Iterator[GrafanaServer]:
     """Run the server on a free port, in a thread of its own: what it is asked by is not asynchronous."""
     server, loop, ready = GrafanaServer(), asyncio.new_event_loop(), threading.Event()
-    stop = asyncio.Event()
 
     async def serve() -> None:
         runner = web.AppRunner(server.app(), access_log=None)
@@ -224,7 +247,7 @@ def running() -> Iterator[GrafanaServer]:
         await site.start()
         server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         ready.set()
-        await stop.wait()
+        await server.end.wait()
         await runner.cleanup()
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
@@ -233,6 +256,6 @@ def running() -> Iterator[GrafanaServer]:
         assert ready.wait(10)
         yield server
     finally:
-        loop.call_soon_threadsafe(stop.set)
+        loop.call_soon_threadsafe(server.end.set)
         thread.join()
         loop.close()

@@ -13,10 +13,13 @@ from pathlib import Path
 from dashboards.check import (
     amtool,
     boards,
+    catalogue,
+    columns,
     keys,
     layout,
     links,
     mutes,
+    names,
     queries,
     roundtrip,
     routes,
@@ -36,6 +39,8 @@ OF_BOARDS: dict[str, Checker] = {
     "layout": layout.check,
     "variables": variables.check,
     "links": links.check,
+    "columns": columns.check,
+    "names": names.check,
     "schemas": schemas.check,
     "roundtrip": roundtrip.check,
 }
@@ -47,7 +52,11 @@ OF_ALERTING: dict[str, Checker] = {
     "templates": templates.check,
     "amtool": amtool.check,
 }
-OF_BOTH: dict[str, Checker] = {"sources": sources.check, "queries": queries.check}
+OF_BOTH: dict[str, Checker] = {
+    "sources": sources.check,
+    "queries": queries.check,
+    "catalogue": catalogue.check,
+}
 """What is looked at; a new checker costs a file, a line and its mutations in tests/dashboards/test_check.py."""
 
 

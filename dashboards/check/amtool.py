@@ -20,6 +20,7 @@ _INTERVALS = ("mute_time_intervals", "active_time_intervals")
 _GRAFANA_ONLY = re.compile(r'function "(?:coll|data|tmpl|tz|time)[^"]*" not defined')
 """What Grafana's templates may call and Alertmanager's may not."""
 
+_DEFINED = re.compile(r"define\s+\"([^\"]+)\"")
 _LIMIT_S = 20
 
 
@@ -36,15 +37,9 @@ def check(files: Files) -> Faults:
             (path / f"{number}.tmpl").write_text(str(template.get("template")), encoding="utf-8")
             owners[f"{number}.tmpl"] = (name, f"template “{template.get('name', '?')}”")
         (path / "alertmanager.yml").write_text(json.dumps(config(files), ensure_ascii=False), encoding="utf-8")
-        done = subprocess.run(
-            [amtool, "check-config", "alertmanager.yml"],
-            cwd=path,
-            capture_output=True,
-            text=True,
-            timeout=_LIMIT_S,
-            check=False,
-        )
+        done = _run(amtool, path, "check-config", "alertmanager.yml")
         if done.returncode == 0:
+            yield from _rendered(amtool, path, owners)
             return
         said = next(iter(re.findall(r"FAILED: (.*)", done.stdout + done.stderr)), done.stderr).strip()
         if _GRAFANA_ONLY.search(said):
@@ -52,6 +47,27 @@ def check(files: Files) -> Faults:
         owner = next((found for key, found in owners.items() if key in said), None)
         name, where = owner or (roots[0][0] if roots else next(iter(files.alerting)), "routes")
         yield Fault(file=name, where=where, what=f"amtool refuses it: {said}", remedy="correct what it names")
+
+
+def _run(amtool: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [amtool, *arguments], cwd=folder, capture_output=True, text=True, timeout=_LIMIT_S, check=False
+    )
+
+
+def _rendered(amtool: str, folder: Path, owners: dict[str, tuple[str, str]]) -> Faults:
+    """Render each template: what it shows of an alert is found only so."""
+    for file, (name, where) in owners.items():
+        for called in _DEFINED.findall((folder / file).read_text(encoding="utf-8")):
+            text = f'{{{{ template "{called}" . }}}}'
+            done = _run(
+                amtool, folder, "template", "render", "--template.glob=*.tmpl", f"--template.text={text}"
+            )
+            if done.returncode:
+                said = (done.stderr or done.stdout).strip().rpartition("template: ")[2]
+                what = f"amtool cannot render “{called}”: {said}"
+                yield Fault(file=name, where=where, what=what, remedy="correct what it names")
+                return
 
 
 def config(files: Files) -> Json:

@@ -117,7 +117,7 @@ def check(files: Files) -> Faults:
 def _shape(value: Json, shape: str, where: str) -> list[tuple[str, str, str]]:
     known = {key.rstrip("!"): wanted for key, wanted in SHAPES[shape].items()}
     found = []
-    for key in value.keys() - known.keys():
+    for key in sorted(value.keys() - known.keys(), key=str):
         meant = next(
             (other for other in known if other.lower().replace("_", "") == key.lower().replace("_", "")), ""
         )

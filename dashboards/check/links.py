@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from dashboards.check.fault import Fault, Faults
 from dashboards.check.files import Files, Json, generated
-from dashboards.check.walk import as_dict, as_dicts, panels, variables
+from dashboards.check.walk import as_dicts, data_links, panels, variables
 
-_BOARD = re.compile(r"/d/([^/?#]+)")
+_BOARD = re.compile(r"/d/((?:\$\{[^}]*\}|[^/?#])+)")
+_FILLED_IN = re.compile(r"\$\{[^}]*\}|\$\w+")
 _PASSED = re.compile(r"[?&]var-(\w+)=")
 _TIME = re.compile(r"__url_time_range|[?&]from=")
 _CARRIED = re.compile(r"__all_variables|[?&]var-|\$\{\w+:queryparam\}")
@@ -28,8 +28,14 @@ def check(files: Files) -> Faults:
                     if link.get(key) is not True:
                         yield _fault(name, where, f"does not carry {what}", f"set {key}")
             yield from _target(name, where, url, there)
+            tags = {*(link.get("tags") or ())}
+            if link.get("type") == "dashboards" and not any(
+                tags <= {*(other.get("tags") or ())} for other in there.values()
+            ):
+                what = f"leads to boards with the tags {', '.join(sorted(tags))}, and none has them"
+                yield _fault(name, where, what, "name tags that boards have")
         for where, panel in panels(board):
-            for link in _of(panel):
+            for link in data_links(panel):
                 url = str(link.get("url") or "")
                 if not _BOARD.search(url):
                     continue
@@ -42,9 +48,12 @@ def check(files: Files) -> Faults:
 
 def _target(name: str, where: str, url: str, there: dict[str, Json]) -> Faults:
     found = _BOARD.search(url)
-    if not found or "$" in found[1]:  # an address that is filled in later
+    if not found:
         return
     uid = found[1]
+    if "$" in uid:  # filled in later: any board of this family will do
+        family = re.compile(".+".join(map(re.escape, _FILLED_IN.split(uid))))
+        uid = next(filter(family.fullmatch, there), uid)
     if uid not in there:
         yield _fault(name, where, f"leads to the board {uid}, which is not there", f"use one of {_some(there)}")
         return
@@ -53,17 +62,6 @@ def _target(name: str, where: str, url: str, there: dict[str, Json]) -> Faults:
         yield _fault(
             name, where, f"gives {uid} the variable {variable}, which it does not have", "name one it has"
         )
-
-
-def _of(panel: Json) -> Iterator[Json]:
-    """The panel's own links, then those of its fields."""
-    yield from as_dicts(panel.get("links"))
-    config = as_dict(panel.get("fieldConfig"))
-    yield from as_dicts(as_dict(config.get("defaults")).get("links"))
-    for override in as_dicts(config.get("overrides")):
-        for prop in as_dicts(override.get("properties")):
-            if prop.get("id") == "links":
-                yield from as_dicts(prop.get("value"))
 
 
 def _some(there: dict[str, Any]) -> str:

@@ -31,7 +31,11 @@ def check(files: Files) -> Faults:
                 file=name, where=where, what="has a name given twice", remedy="put the intervals under one"
             )
         seen.add(own)
+        if not as_dicts(timing.get("time_intervals")):
+            yield Fault(file=name, where=where, what="has no interval: it mutes nothing", remedy="give it one")
         for interval in as_dicts(timing.get("time_intervals")):
+            if not interval.keys() - {"location"}:
+                yield Fault(file=name, where=where, what="mutes always", remedy="say when: times, weekdays…")
             for what, remedy in _interval(interval):
                 yield Fault(file=name, where=where, what=what, remedy=remedy)
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dashboards.check.durations import milliseconds
 from dashboards.check.fault import Fault, Faults
 from dashboards.check.files import Files, Json
-from dashboards.check.walk import as_dict, as_dicts, policies, rules
+from dashboards.check.influxql import grouped_by
+from dashboards.check.walk import as_dict, as_dicts, policies, rules, steps
 
 _OF_GRAFANA = frozenset({"grafana-default-email"})
 """The contact point that every Grafana brings."""
@@ -39,6 +40,15 @@ _NEEDED = {
 }
 """Type of receiver -> the settings that it cannot do without."""
 
+_TAKEN = {
+    "email": {"addresses", "singleEmail", "message", "subject"},
+    "dingding": {"url", "msgType", "title", "message"},
+    "wecom": {"url", "secret", "agent_id", "corp_id", "endpoint_url", "msgtype", "title", "message", "touser"},
+    "telegram": {"bottoken", "chatid", "message_thread_id", "message", "parse_mode"}
+    | {"disable_web_page_preview", "protect_content", "disable_notifications"},
+}
+"""Type of receiver -> all of its settings, where they are few."""
+
 _MATCHER = re.compile(r"\s*\"?([A-Za-z_]\w*)\"?\s*(=~|!~|!=|=)\s*(.*)")
 _OPERATORS = ("=", "!=", "=~", "!~")
 _TIMES = ("group_wait", "group_interval", "repeat_interval")
@@ -49,18 +59,14 @@ def check(files: Files) -> Faults:
     yield from _contact_points(files)
     receivers = {str(point.get("name")) for _, point in files.entries("contactPoints")} | _OF_GRAFANA
     mutes = {str(timing.get("name")) for _, timing in files.entries("muteTimes")}
+    given = _labels(files)
     for name, where, policy, depth in policies(files):
         for what, remedy in (*_tells(policy, receivers, mutes), *_matches(policy, depth)):
             yield Fault(file=name, where=where, what=what, remedy=remedy)
-        routes = as_dicts(policy.get("routes"))
-        for number, route in enumerate(routes[:-1], 1):
-            if not list(matchers(route)) and not route.get("continue"):
-                yield Fault(
-                    file=name,
-                    where=f"{where} / route {number}",
-                    what="takes every alert, so the routes after it are never reached",
-                    remedy="give it matchers, or put it last",
-                )
+        for number, what, remedy in _unreached(as_dicts(policy.get("routes"))):
+            yield Fault(file=name, where=f"{where} / route {number}", what=what, remedy=remedy)
+        for what, remedy in _unmet(policy, given):
+            yield Fault(file=name, where=where, what=what, remedy=remedy)
     for name, where, rule, _ in rules(files):
         if settings := as_dict(rule.get("notification_settings")):
             for what, remedy in _tells(settings, receivers, mutes):
@@ -74,6 +80,57 @@ def check(files: Files) -> Faults:
                 what=f"is one of several for organisation {org}; the last one read wins",
                 remedy="keep one tree of policies",
             )
+
+
+def _unreached(routes: list[Json]) -> Iterator[tuple[int, str, str]]:
+    """Routes that nothing comes to, since one before them takes all that they would."""
+    for number, route in enumerate(routes):
+        for before in routes[:number]:
+            if not before.get("continue") and {*matchers(before)} <= {*matchers(route)}:
+                earlier = routes.index(before) + 1
+                yield (
+                    number + 1,
+                    f"is never reached: route {earlier} takes all that it would",
+                    "give that one matchers, let it continue, or put this one before it",
+                )
+                break
+
+
+def _labels(files: Files) -> dict[str, set[str] | None]:
+    """Return the labels that the rules' alerts have, with their values; None where a query gives these."""
+    given: dict[str, set[str] | None] = dict.fromkeys(("alertname", "grafana_folder", "..."))
+    for _, _, rule, _ in rules(files):
+        for label, value in as_dict(rule.get("labels")).items():
+            known = given.setdefault(label, set())
+            if "{{" in str(value) or known is None:
+                given[label] = None
+            else:
+                known.add(str(value))
+        for step in steps(rule):
+            given |= dict.fromkeys(grouped_by(str(as_dict(step.get("model")).get("query") or "")))
+    return given
+
+
+def _unmet(policy: Json, given: dict[str, set[str] | None]) -> Iterator[tuple[str, str]]:
+    """What a policy matches and groups by that no rule's alerts have; without rules, nothing can be said."""
+    if not any(values for values in given.values()):
+        return
+    for label, operator, value in matchers(policy):
+        values = given.get(label, set())
+        if operator not in ("=", "=~") or values is None or not label:
+            continue
+        try:
+            met = any(re.fullmatch(value, one) if operator == "=~" else one == value for one in values)
+        except re.error:
+            continue  # told by its own checker
+        if not met:
+            yield (
+                f"matches {label}{operator}{value}, which no rule's alerts have",
+                f"the rules have {label}: {', '.join(sorted(values)) or 'not at all'}",
+            )
+    for label in policy.get("group_by") or ():
+        if label not in given:
+            yield f"groups by {label}, which no rule's alerts have", f"they have {', '.join(sorted(given))}"
 
 
 def _contact_points(files: Files) -> Faults:
@@ -97,8 +154,15 @@ def _contact_points(files: Files) -> Faults:
                 yield _fault(
                     name, where, f"has a receiver of the type {kind!r}", f"use one of {', '.join(_NEEDED)}"
                 )
+            settings = as_dict(receiver.get("settings"))
+            for key in sorted(settings.keys() - _TAKEN.get(kind, settings.keys())):
+                taken = ", ".join(sorted(_TAKEN[kind]))
+                yield _fault(name, where, f"has the setting {key!r}, which {kind} ignores", f"it takes {taken}")
+            for address in re.split(r"[\s,;]+", str(settings.get("addresses") or "")):
+                if address and "@" not in address and "$" not in address:
+                    yield _fault(name, where, f"writes to {address!r}", "write name@example.org")
             for setting in _NEEDED.get(kind, ()):
-                if not as_dict(receiver.get("settings")).get(setting):
+                if not settings.get(setting):
                     yield _fault(
                         name, where, f"has a {kind} receiver without {setting}", f"set settings.{setting}"
                     )

@@ -1,16 +1,18 @@
-"""Alert rules: A asks, B reduces, C decides by one threshold; what is shown names what is there."""
+"""Alert rules: A asks, B reduces, C decides by one threshold."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
+from dashboards.check import words
 from dashboards.check.boards import UID
+from dashboards.check.catalogue import measurements
 from dashboards.check.durations import milliseconds
 from dashboards.check.fault import Fault, Faults
 from dashboards.check.files import Files, Json, generated
-from dashboards.check.influxql import grouped_by
 from dashboards.check.walk import EXPRESSION, as_dict, as_dicts, panels, rules, steps
+from edge.model.kinds import KINDS
 
 _NO_DATA = ("NoData", "OK", "Alerting", "KeepLast")
 _ERROR = ("Error", "OK", "Alerting", "KeepLast")
@@ -20,11 +22,6 @@ _PARAMETERS = {"gt": 1, "lt": 1, "gte": 1, "lte": 1, "eq": 1, "ne": 1} | dict.fr
     ("within_range", "outside_range", "within_range_included", "outside_range_included"), 2
 )
 _BASE_MS = 10_000  # Grafana's scheduler beats every ten seconds
-_LABEL = re.compile(r"[A-Za-z_]\w*")
-_SHOWN_LABEL = re.compile(r"\$labels\.(\w+)")
-_SHOWN_VALUE = re.compile(r"\$values\.(\w+)")
-_OF_GRAFANA = frozenset({"alertname", "grafana_folder", "__alert_rule_uid__"})
-
 Words = list[tuple[str, str]]
 
 
@@ -34,7 +31,7 @@ def check(files: Files) -> Faults:
     uids: dict[Any, str] = {}
     titles: set[tuple[Any, Any]] = set()
     for name, where, rule, group in rules(files):
-        found = [*_states(rule), *_steps(rule), *_condition(rule), *_words(rule), *_board(rule, there)]
+        found = [*_states(rule), *_steps(rule), *_condition(rule), *words.faults(rule), *_board(rule, there)]
         uid, title = rule.get("uid"), (group.get("folder"), rule.get("title"))
         if uid in uids:
             found.append((f"has the uid {uid}, as has {uids[uid]}", "give each rule its own uid"))
@@ -43,6 +40,14 @@ def check(files: Files) -> Faults:
         uids[uid], titles = where, titles | {title}
         for what, remedy in found:
             yield Fault(file=name, where=where, what=what, remedy=remedy)
+    for name, gone in files.entries("deleteRules"):
+        if gone.get("uid") in uids:
+            yield Fault(
+                file=name,
+                where=f"deleteRules {gone['uid']}",
+                what="deletes a rule that the files make",
+                remedy="remove one of the two",
+            )
     for name, group in files.entries("groups"):
         interval_ms = milliseconds(group.get("interval"))
         if not interval_ms or interval_ms % _BASE_MS:
@@ -74,8 +79,12 @@ def _steps(rule: Json) -> Words:
     letters = [step.get("refId") for step in steps(rule)]
     if len(set(letters)) != len(letters):
         found.append((f"gives the refIds {letters}", "give each step a letter of its own"))
+    asking = {str(step.get("refId")) for step in steps(rule) if step.get("datasourceUid") != EXPRESSION}
+    reached = _reached(rule, asking)
     for step in steps(rule):
         letter, model = step.get("refId"), as_dict(step.get("model"))
+        if model.get("refId", letter) != letter:
+            found.append((f"{letter}: its model says refId {model['refId']!r}", "give both the same letter"))
         if step.get("datasourceUid") != EXPRESSION:
             found += [(f"{letter}: {what}", remedy) for what, remedy in _asking(step, model)]
             continue
@@ -83,17 +92,31 @@ def _steps(rule: Json) -> Words:
         if kind not in _EXPRESSIONS:
             found.append((f"{letter}: is the expression {kind!r}", f"use {', '.join(sorted(_EXPRESSIONS))}"))
         read = model.get("expression")
-        if kind != "math" and (read not in letters or read == letter):
-            found.append((f"{letter}: reads {read!r}, which no step gives", "name the step before it"))
-        if kind == "math" and not set(re.findall(r"\$\{?(\w+)", str(read))) <= {*letters} - {letter}:
-            found.append(
-                (f"{letter}: reads {read!r}, of which a part is given by no step", "name steps before it")
-            )
+        if not _read(model) <= reached:
+            found.append((f"{letter}: reads {read!r}, which no step gives", "name one that does not need it"))
+        if kind in ("threshold", "math") and _read(model) & asking:
+            found.append((f"{letter}: reads {read!r}, which is a series, no number", "reduce it first"))
         if kind == "reduce":
             found += [(f"{letter}: {what}", remedy) for what, remedy in _reducing(model)]
         if kind == "threshold":
             found += [(f"{letter}: {what}", remedy) for what, remedy in _deciding(model)]
     return found
+
+
+def _read(model: Json) -> set[str]:
+    """Return the steps that an expression reads."""
+    read = str(model.get("expression"))
+    return set(re.findall(r"\$\{?(\w+)", read)) if model.get("type") == "math" else {read}
+
+
+def _reached(rule: Json, asking: set[str]) -> set[str]:
+    """Return the steps that can be worked out, whatever their order; those in a circle cannot."""
+    reached = {*asking}
+    for _ in steps(rule):
+        reached |= {
+            str(step.get("refId")) for step in steps(rule) if _read(as_dict(step.get("model"))) <= reached
+        }
+    return reached
 
 
 def _asking(step: Json, model: Json) -> Words:
@@ -108,6 +131,13 @@ def _asking(step: Json, model: Json) -> Words:
         found.append(
             (f"looks from {start!r} to {end!r} s ago", "set relativeTimeRange, from before to: 600 and 0")
         )
+    else:
+        periods = [
+            KINDS[kind].period_s for kind in measurements(str(model.get("query") or "")) if kind in KINDS
+        ]
+        if periods and start - end < min(periods):
+            what = f"looks {start - end} s back, and readings come every {min(periods):g} s"
+            found.append((what, "look back two periods at least"))
     return found
 
 
@@ -150,42 +180,6 @@ def _condition(rule: Json) -> Words:
     if as_dict(deciding.get("model")).get("type") not in ("threshold", "math"):
         return [(f"is decided by {rule.get('condition')}, which is no threshold", "name the threshold step")]
     return []
-
-
-def _words(rule: Json) -> Words:
-    """Labels and annotations: what they show is given by the query, and written as Grafana expands it."""
-    found = []
-    labels, annotations = as_dict(rule.get("labels")), as_dict(rule.get("annotations"))
-    if not annotations.get("summary"):
-        found.append(("has no summary", "set annotations.summary: it is what people read first"))
-    tags = {
-        tag for step in steps(rule) for tag in grouped_by(str(as_dict(step.get("model")).get("query") or ""))
-    }
-    letters = {step.get("refId") for step in steps(rule)}
-    for key, text in [*labels.items(), *annotations.items()]:
-        if not isinstance(text, str):
-            found.append((f"{key} is {text!r}", "put it in quotes: labels and annotations are texts"))
-            continue
-        if text.count("{{") != text.count("}}"):
-            found.append((f"{key} opens {{{{ without }}}}", "close it"))
-        for label in set(_SHOWN_LABEL.findall(text)) - tags - labels.keys() - _OF_GRAFANA:
-            if "*" not in tags:
-                found.append(
-                    (f"{key} shows the label {label}, which no query gives", f'add GROUP BY "{label}"')
-                )
-        for letter in set(_SHOWN_VALUE.findall(text)) - letters:
-            found.append((f"{key} shows the value of {letter}, which no step gives", "name a step"))
-    for key, text in labels.items():
-        if not _LABEL.fullmatch(key):
-            found.append((f"has the label {key!r}", "use letters, digits and _"))
-        if re.search(r"(?<!\$)\$(?!\$)", str(text)):
-            found.append(
-                (f"label {key} says {text!r}, and Grafana takes $ for a setting", "write $$ in labels")
-            )
-    for key, text in annotations.items():
-        if "$$" in str(text):
-            found.append((f"annotation {key} says $$, which is shown as it stands", "write $ in annotations"))
-    return found
 
 
 def _board(rule: Json, there: dict[str, Json]) -> Words:

@@ -57,6 +57,19 @@ def validator(name: str, part: str) -> Draft7Validator | None:
     return Draft7Validator({**schema, "$ref": f"#/definitions/{part}"})
 
 
+@cache
+def custom_keys(kind: str) -> frozenset[str]:
+    """Return what a panel type reads of `custom`; nothing where no schema says."""
+    if kind not in _FILES:
+        return frozenset()
+    content = (FOLDER / f"{_FILES[kind]}.jsonschema.json").read_text(encoding="utf-8")
+    definitions = json.loads(content)["definitions"]
+    shape = definitions.get("FieldConfig", {})
+    if "$ref" in shape:
+        shape = definitions[shape["$ref"].rpartition("/")[2]]
+    return frozenset(shape.get("properties", ()))
+
+
 def check(files: Files) -> Faults:
     """Judge each board without its panels, then each panel by itself, so that a fault names the panel."""
     for name, board in files.boards.items():

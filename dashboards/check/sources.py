@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dashboards.check.fault import Fault, Faults
 from dashboards.check.files import Files
-from dashboards.check.walk import STORE, as_dict, as_dicts, queries
+from dashboards.check.walk import STORE, as_dict, as_dicts, panels, queries
+from dashboards.panels import SOURCES
 
-STANDARD = frozenset({"cityneuron", "cityneuron-hours", "cityneuron-days"})
+STANDARD = frozenset(SOURCES)
 """Raw values, hours and days, as deploy/grafana provisions them; they count where no such file was read."""
+
+MIXED = "-- Mixed --"
 
 
 def known(files: Files) -> frozenset[str]:
@@ -45,6 +48,18 @@ def check(files: Files) -> Faults:
                 )
             if source.get("type") == STORE and not data.get("dbName"):
                 yield Fault(file=name, where=where, what="names no database", remedy="set jsonData.dbName")
+    for name, board in files.boards.items():
+        for where, panel in panels(board):
+            own = as_dict(panel.get("datasource")).get("uid")
+            for target in as_dicts(panel.get("targets")):
+                other = as_dict(target.get("datasource")).get("uid") or own
+                if own not in (None, MIXED, other):
+                    yield Fault(
+                        file=name,
+                        where=where,
+                        what=f"asks {own}, and its target {target.get('refId', '')} asks {other}",
+                        remedy=f"name one for both, or {MIXED} for the panel",
+                    )
     uids = known(files)
     for query in queries(files):
         if query.source not in uids:

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 
 from dashboards.check.fault import Fault, Faults
 from dashboards.check.files import Files
-from dashboards.check.walk import as_dicts, texts
+from dashboards.check.influxql import grouped_by
+from dashboards.check.walk import as_dict, as_dicts, rules, steps, texts
 
 _ACTION = re.compile(r"\{\{-?\s*(?P<action>(?:\"(?:\\.|[^\"\\])*\"|`[^`]*`|[^{}\"`])*?)\s*-?\}\}")
 _DEFINE = re.compile(r"(?:define|block)\s+\"([^\"]+)\"")
 _CALL = re.compile(r"(?:template|block|tmpl\.Exec)\s+\"([^\"]+)\"")
+_BARE_CALL = re.compile(r"template\s+\"([^\"]+)\"\s*-?\}\}")
+_SHOWN = re.compile(r"\.(?:Common|Group)?(Labels|Annotations)\.(\w+)")
 _OPENING = ("if", "range", "with", "define", "block")
 
 _OF_GRAFANA = frozenset(
@@ -30,6 +33,7 @@ def check(files: Files) -> Faults:
         for _, template in files.entries("templates")
         for own in _DEFINE.findall(str(template.get("template")))
     }
+    shown = _given(files)
     names: set[str] = set()
     seen: set[str] = set()
     for name, template in files.entries("templates"):
@@ -47,6 +51,10 @@ def check(files: Files) -> Faults:
                 name, where, what, "close what is opened: {{ define }}, {{ if }}, {{ range }} … {{ end }}"
             )
         yield from _calls(name, where, text, defined)
+        for kind, key in sorted(set(_SHOWN.findall(text))):
+            if shown and key not in shown[kind]:
+                what = f"shows the {kind[:-1].lower()} {key}, which no rule has"
+                yield _fault(name, where, what, f"rules have {', '.join(sorted(shown[kind]))}")
     for name, point in files.entries("contactPoints"):
         for receiver in as_dicts(point.get("receivers")):
             for path, text in texts(receiver.get("settings")):
@@ -54,6 +62,17 @@ def check(files: Files) -> Faults:
                 for what in blocks(text):
                     yield _fault(name, where, what, "close what is opened")
                 yield from _calls(name, where, text, defined)
+
+
+def _given(files: Files) -> dict[str, set[str]]:
+    """Return the labels and annotations that some rule has; nothing where there are no rules."""
+    found: dict[str, set[str]] = {"Labels": {"alertname", "grafana_folder"}, "Annotations": set()}
+    for _, _, rule, _ in rules(files):
+        found["Annotations"] |= {*as_dict(rule.get("annotations"))}
+        found["Labels"] |= {*as_dict(rule.get("labels"))}
+        for step in steps(rule):
+            found["Labels"] |= grouped_by(str(as_dict(step.get("model")).get("query") or ""))
+    return found if found["Annotations"] else {}
 
 
 def _calls(name: str, where: str, text: str, defined: set[str]) -> Faults:
@@ -64,6 +83,9 @@ def _calls(name: str, where: str, text: str, defined: set[str]) -> Faults:
             f"calls the template “{called}”, which is not defined",
             "define it, or correct the name",
         )
+    for called in sorted(set(_BARE_CALL.findall(text))):
+        what = f"calls the template “{called}” with nothing to show"
+        yield _fault(name, where, what, f'write {{{{ template "{called}" . }}}}')
 
 
 def blocks(text: str) -> Iterator[str]:

@@ -62,6 +62,8 @@ def _one(name: str, own: str, variable: Json) -> Faults:
     where = f"variable {own}"
     if not re.fullmatch(r"[A-Za-z]\w*", own):
         yield _fault(name, where, "has a name that texts cannot use", "use letters, digits and _")
+    if not variable.get("label") and variable.get("hide") != 2:
+        yield _fault(name, where, "has no label", "set label: people choose by it")
     if variable.get("type") not in _TYPES:
         yield _fault(
             name, where, f"is of the type {variable.get('type')!r}", f"use one of {', '.join(sorted(_TYPES))}"

@@ -42,6 +42,17 @@ def place(panel: Json) -> str:
     return f"{kind} {panel.get('id', '?')} “{panel.get('title', '')}”"
 
 
+def data_links(panel: Json) -> Iterator[Json]:
+    """The panel's own links, then those of its fields."""
+    yield from as_dicts(panel.get("links"))
+    config = as_dict(panel.get("fieldConfig"))
+    yield from as_dicts(as_dict(config.get("defaults")).get("links"))
+    for override in as_dicts(config.get("overrides")):
+        for prop in as_dicts(override.get("properties")):
+            if prop.get("id") == "links":
+                yield from as_dicts(prop.get("value"))
+
+
 def variables(board: Json) -> list[Json]:
     """Return a board's variables."""
     return as_dicts(as_dict(board.get("templating")).get("list"))

@@ -210,7 +210,7 @@ def alerting() -> Json:
                         "object_matchers": [["level", "=~", "red|orange"]],
                         "mute_time_intervals": ["nights"],
                     },
-                    {"receiver": "duty", "object_matchers": [["level", "=", "blue"]]},
+                    {"receiver": "duty", "object_matchers": [["where", "=", "gate-01"]]},
                 ],
             }
         ],

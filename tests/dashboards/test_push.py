@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from grafana_server import GrafanaServer, running
+from aiohttp import web
+from grafana_server import GrafanaServer, fail, running
 
+from dashboards.alerting import Mode
 from dashboards.boards import boards
-from dashboards.build import DashboardError
-from dashboards.check.files import Files
+from dashboards.build import GENERATED, DashboardError
+from dashboards.check.files import Files, read
 from dashboards.grafana import Grafana
 from dashboards.plan import FOLDER_UID, Step, Verdict
 from dashboards.push import FOLDER, diff, push
@@ -174,6 +176,38 @@ def test_an_absent_grafana_and_another_server_say_what_to_look_at(
     assert "address" in caught.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("trouble", "told"),
+    [
+        (fail(500, "database is locked"), "500 database is locked"),
+        (fail(429, "slow down"), "429 slow down"),
+        (web.Response(status=502, text="<html>bad gateway</html>"), "502 "),
+        (web.Response(text="<html>log in</html>", content_type="text/html"), "a page for people came back"),
+        (web.Response(text="{", content_type="application/json"), "does not answer"),
+    ],
+    ids=["500", "429", "502 of a proxy", "a login page", "no JSON"],
+)
+def test_a_grafana_in_trouble_is_an_error_with_its_words(
+    server: GrafanaServer, grafana: Grafana, trouble: web.Response, told: str
+) -> None:
+    list(push(grafana))
+    server.trouble = trouble
+    server.writes.clear()
+    with pytest.raises(DashboardError) as caught:
+        list(push(grafana))
+    assert told in caught.value.message
+    assert server.writes == []
+
+
+def test_a_grafana_that_hangs_is_not_waited_for_without_end(
+    server: GrafanaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboards.grafana.TIMEOUT_S", 0.2)
+    server.frozen = True
+    with pytest.raises(DashboardError, match="does not answer"):
+        list(push(Grafana(server.url, "secret")))
+
+
 # alerting
 
 ALERTS = {
@@ -270,9 +304,25 @@ def test_settings_come_from_the_environment_and_an_absent_one_is_named(
         "password": "s3cret",
         "m": "{{ $x }}",
     }
+    server.writes.clear()
+    server.templates.clear()
     monkeypatch.delenv("SECRET")
     with pytest.raises(DashboardError, match=r"\$SECRET"):
         list(push(grafana, alerting=alerts))
+    assert server.writes == []
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_what_is_shipped_is_the_same_the_second_time(
+    server: GrafanaServer, grafana: Grafana, monkeypatch: pytest.MonkeyPatch, mode: Mode
+) -> None:
+    for name in ("GRAFANA_OPERATIONS_EMAIL", "GRAFANA_DUTY_EMAIL"):
+        monkeypatch.setenv(name, "duty@example.org")
+    shipped = read([GENERATED / "alerting" / mode])
+    assert verdicts(objects(push(grafana, alerting=shipped))) == {Verdict.NEW}
+    server.writes.clear()
+    assert verdicts(objects(push(grafana, alerting=shipped))) == {Verdict.SAME}
+    assert server.writes == []
 
 
 def test_policies_that_people_made_are_kept_and_a_change_of_ours_goes_in(
