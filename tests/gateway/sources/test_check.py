@@ -71,6 +71,8 @@ id = "a"
 node = "stage-a"
 kind = "water_level"
 """
+USER = 'username = "a"\npassword_file = "/none"\n'
+POSTED = MESSAGES.replace('"mqtt"', '"http"').replace("mqtt://127.0.0.1:1883", "127.0.0.1:0")
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +119,10 @@ def changed(text: str, old: str, new: str) -> str:
         (LOGGER, "127.0.0.1:0", "127.0.0.1", "source[0].address: '127.0.0.1' is no host:port", 5),
         (MESSAGES, 'topics = ["up/#"]\n', "", "source[0]: topics is missing", 1),
         (MESSAGES, "mqtt://127", "http://127", "source[0].address: not a broker URL", 5),
-        (MESSAGES, "topics", 'password_file = "/none"\ntopics', ".password_file: cannot read /none", 6),
+        (MESSAGES, "topics", 'password_file = "/none"\ntopics', "source[0]: username is missing", 1),
+        (POSTED, "[[source.device]]", 'password_file = "/none"\n[[source.device]]', "username is missing", 1),
+        (POSTED, "[[source.device]]", 'username = "a"\n[[source.device]]', "password_file is missing", 1),
+        (MESSAGES, "topics", USER + "topics", "source[0].password_file: cannot read /none", 7),
         (MESSAGES, "topics", 'ca_file = "/none"\ntopics', "source[0].ca_file: no such file: /none", 6),
         (METER + LOGGER, '"outfall-1"', '"hall-meter-1"', "'hall-meter-1' is a device of 'meters' already", 19),
         (METER + LOGGER, '"loggers"', '"meters"', "source[1].name: 'meters' is another source", 13),
