@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import re
@@ -19,13 +20,21 @@ from edge.broker import BrokerAddress
 from edge.config import read_secret
 from edge.model.errors import ConfigError
 from edge.model.kinds import KINDS
-from gateway.sources.config import Device, SourceConfig, read_device, read_source, read_sources
+from gateway.sources.config import Device, SourceConfig, SourceTable, read_device, read_source, read_sources
 from gateway.sources.line import REST_BETWEEN_S
 from gateway.sources.tcp import address
 
 ANSWER_BYTES = 40  # of a typical answer: ten registers, or a meter's value with its address
 ANSWERS_AFTER_S = 0.05
 BUSY = 0.8  # of a line's time; beyond it one device that is silent makes others late
+_TLS = frozenset(("ca_file", "cert_file", "key_file"))
+_LINE = frozenset(("baud", "parity"))
+_LOGIN = frozenset(("username", "password_file"))
+_KEYS_OF: Mapping[str, frozenset[str]] = {
+    "serial": _LINE, "tcp-client": _LINE, "tcp-server": frozenset(), "http": _LOGIN,
+    "mqtt": _LOGIN | _TLS | {"topics"},
+}  # fmt: skip
+"""Transport -> the keys of a source that are for some transports alone."""
 _PLACE = re.compile(r"source\[(\d+)\](?:\.device\[(\d+)\])?(?:\.([A-Za-z_]\w*))?")
 _HEADER = re.compile(r"\s*\[\[\s*source(\s*\.\s*device)?\s*\]\]")
 
@@ -128,6 +137,11 @@ def doubts(source: SourceConfig) -> Iterator[Finding]:
         yield from _listen_doubts(source, name)
     if is_line(source):
         yield from _pace_doubts(source, name)
+    for key in sorted(_idle_keys(source)):
+        yield Finding(
+            f"{name}: {key} does nothing with transport {source.transport!r}",
+            "leave it out; for TLS put a proxy before it" if key in _TLS else "leave it out",
+        )
     for device in source.devices:
         yield from _silent_doubts(source, device, f"{name}, device {device.id!r}")
         yield from _device_doubts(device, f"{name}, device {device.id!r}")
@@ -178,6 +192,13 @@ def _pace_doubts(source: SourceConfig, name: str) -> Iterator[Finding]:
                 f"{name}, device {device.id!r}: period_s 0 is for devices that report by themselves",
                 "this one is asked, every 60 s",
             )
+
+
+def _idle_keys(source: SourceConfig) -> set[str]:
+    """Return the keys that were set and that the transport has no use for."""
+    others = frozenset[str]().union(*_KEYS_OF.values()) - _KEYS_OF[source.transport]
+    defaults = {item.name: item.default for item in dataclasses.fields(SourceTable)}
+    return {key for key in others if getattr(source, key) != defaults[key]}
 
 
 def _silent_doubts(source: SourceConfig, device: Device, name: str) -> Iterator[Finding]:

@@ -150,6 +150,12 @@ def _check_ways(own: SourceTable, place: str) -> None:
         raise ConfigError(f"{place}.baud: {own.baud} is no rate of a serial line", remedy="9600, 2400 ...")
     if own.transport == "mqtt" and not own.topics:
         raise ConfigError(f"{place}: topics is missing", remedy="name the topics to subscribe to")
+    if own.password_file is not None and not own.username:
+        raise ConfigError(
+            f"{place}: username is missing", remedy="a password alone lets nobody in, or everybody"
+        )
+    if own.transport == "http" and own.username and own.password_file is None:
+        raise ConfigError(f"{place}: password_file is missing", remedy="a name alone is no protection")
     for topic in own.topics:
         if not _TOPIC.fullmatch(topic):
             raise ConfigError(

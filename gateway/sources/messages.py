@@ -156,7 +156,9 @@ class HttpMessages:
     async def _post(self, request: web.Request) -> web.Response:
         assert self._desk is not None and self._hear is not None
         given = request.headers.get("Authorization", "")
-        if self._login and not hmac.compare_digest(given.encode(), self._login.encode()):
+        if self._login and not hmac.compare_digest(
+            given.encode(errors="surrogateescape"), self._login.encode()
+        ):
             headers = {"WWW-Authenticate": "Basic"}
             return web.Response(status=401, headers=headers, text="name or password is wrong\n")
         if self._desk.inbox.full:

@@ -41,6 +41,7 @@ _CLOCK_OFF_MS = 30_000
 _CLOCK_AGAIN_MS = 3_600_000
 _HOUR = timedelta(hours=1)
 _DEFINITION = 0x23  # four bytes, three decimals
+_BLOCKS_PACE_MIN = 0  # step 000000 goes with hour blocks: their values are five minutes apart anyhow
 _ASKABLE = (FIVE_MINUTES, HOURLY, TIMED, UNIFORM_SERIES, "")
 """What comes at even steps; "" is a device whose series are one."""
 
@@ -75,7 +76,7 @@ class Link:
             datetime.fromtimestamp((end_ms - 1) / 1000, zone).replace(minute=0, second=0, microsecond=0) + _HOUR
         )
         blocks = series == FIVE_MINUTES
-        pace_min = 5 if blocks else 60 if series == HOURLY else station.pace_min
+        pace_min = _BLOCKS_PACE_MIN if blocks else 60 if series == HOURLY else station.pace_min
         queries = self._queries.setdefault(device, Queries(self._clock))
         for identifier in map(bytes.fromhex, station.history):
             if (identifier[0] == RAIN_BLOCK or identifier[0] in STAGE_BLOCKS) == blocks:

@@ -312,7 +312,7 @@ def test_missing_five_minutes_are_asked_for_in_blocks() -> None:
     talk = link(history=("39", "F4"))
     talk.feed(TIMED)
     query = said(talk.ask(STATION, "5min", at("2017-07-18 10:05"), at("2017-07-18 11:00")))
-    assert query["params_hex"] == "1707181017071811" + "0418000005" + "F460"
+    assert query["params_hex"] == "1707181017071811" + "0418000000" + "F460"
     assert {report.series for report in only(talk.feed(PERIOD)).reports} == {"5min"}
     often = link(history=("3922",), pace_min=15)
     often.feed(TIMED)

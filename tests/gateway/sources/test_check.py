@@ -71,6 +71,12 @@ id = "a"
 node = "stage-a"
 kind = "water_level"
 """
+USER = 'username = "a"\npassword_file = "/none"\n'
+POSTED = (
+    MESSAGES.replace("mqtt://127.0.0.1:1883", "127.0.0.1:0")
+    .replace('"mqtt"', '"http"')
+    .replace('topics = ["up/#"]\n', "")
+)
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +123,10 @@ def changed(text: str, old: str, new: str) -> str:
         (LOGGER, "127.0.0.1:0", "127.0.0.1", "source[0].address: '127.0.0.1' is no host:port", 5),
         (MESSAGES, 'topics = ["up/#"]\n', "", "source[0]: topics is missing", 1),
         (MESSAGES, "mqtt://127", "http://127", "source[0].address: not a broker URL", 5),
-        (MESSAGES, "topics", 'password_file = "/none"\ntopics', ".password_file: cannot read /none", 6),
+        (MESSAGES, "topics", 'password_file = "/none"\ntopics', "source[0]: username is missing", 1),
+        (POSTED, "[[source.device]]", 'password_file = "/none"\n[[source.device]]', "username is missing", 1),
+        (POSTED, "[[source.device]]", 'username = "a"\n[[source.device]]', "password_file is missing", 1),
+        (MESSAGES, "topics", USER + "topics", "source[0].password_file: cannot read /none", 7),
         (MESSAGES, "topics", 'ca_file = "/none"\ntopics', "source[0].ca_file: no such file: /none", 6),
         (METER + LOGGER, '"outfall-1"', '"hall-meter-1"', "'hall-meter-1' is a device of 'meters' already", 19),
         (METER + LOGGER, '"loggers"', '"meters"', "source[1].name: 'meters' is another source", 13),
@@ -158,14 +167,17 @@ def test_a_mistake_is_named_with_its_line(text: str, old: str, new: str, words: 
         (METER, "kind", 'words = { a = "level_m" }\nkind', "level_m is stored, but no part of power_meter"),
         (METER + METER.replace("hall-meter-1", "hall-meter-2").replace('"meters"', '"again"'), "", "",
          "2 sources hold /dev/null"),
+        (POSTED, "[[source.device]]", f'key_file = "{__file__}"\n[[source.device]]',
+         "key_file does nothing with transport 'http'"),
+        (METER, "baud", 'topics = ["a"]\nbaud', "topics does nothing with transport 'serial'"),
+        (LOGGER, "[[source.device]]", "baud = 2400\n[[source.device]]", "baud does nothing with"),
         (METER, "/dev/null", "10.0.3.7:4001", "there is no port 10.0.3.7:4001 here"),
         (LOGGER, '"2011"', '"rtd"', "no device of hj212 reports a series 'rtd'"),
         (LOGGER.replace("hj212", "sl651").replace('password = "123456"', ""), '"2011"', '"hourly"',
          "'A110000_0001': no device of sl651 calls itself so"),
         (LOGGER + LOGGER.replace("outfall-1", "outfall-2").replace("loggers", "again"), "", "",
          "device 'A110000_0001' stands in 'loggers' and 'again'"),
-        (MESSAGES, 'transport = "mqtt"\naddress = "mqtt://127.0.0.1:1883"',
-         'transport = "http"\naddress = ":0"',          "whoever reaches :0 may post readings"),
+        (POSTED, "127.0.0.1:0", ":0", "whoever reaches :0 may post readings"),
         ('[gateway]\nid = "hall-meter-1"\n[nodes]\nadmit_any = true\n' + METER, "", "", "gateway itself"),
         ('[gateway]\nid = "gw-01"\n' + METER, "", "", "will be quarantined as `unregistered`"),
     ],
