@@ -85,6 +85,32 @@ class Poller(Protocol):
         """Return the questions of one round; one that fails costs the others nothing."""
 
 
+class Memory(Protocol):
+    """What a device that is asked keeps of its past. Times are epoch milliseconds, `now_ms` is our clock."""
+
+    def want(self, first_ms: int, end_ms: int, every_ms: int, now_ms: int) -> bool:
+        """Look for readings of [first, end), due so often, from now on; tell whether any may still come."""
+
+    def recall(self, now_ms: int, most_s: float) -> Sequence[Exchange]:
+        """Return the next few questions for what is wanted, in their order, to be asked now.
+
+        None when nothing is wanted, and when their timeouts come to more than `most_s`.
+        """
+
+    def missed(self) -> None:
+        """Note that one of these questions was not answered; those after it were not asked."""
+
+    def recalled(self) -> Sequence[tuple[int, tuple[Value, ...]]]:
+        """Return the readings that came of it, with the moment of each, each once."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A poller whose device may have a past: a Poller may have this besides."""
+
+    memory: Memory | None
+
+
 Order = Callable[[str, Any, str, Mapping[str, Any]], Sequence[Exchange]]
 """Takes (device, its options, name of a command, its arguments); returns what is said to the device, the last
 exchange being the proof that it was done. Raises CityError for what cannot be done."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import partial
 
 from edge.adapters.frame import FrameError
@@ -26,8 +27,21 @@ MOST_REPLIES = 1_000
 
 Obey = Callable[[Device, Command, Callable[[Reply], None]], None]
 """Lets a device do a command, and says what became of it."""
-Ask = Callable[[str, str, int, int], bool]
-"""Asks a device (id, series) for what it has of [from, to) ms; False where nobody can be asked now."""
+
+
+class Hope(Enum):
+    """What there is to be hoped for of a device that was asked for what is missing."""
+
+    ASKED = auto()
+    """It may come soon, or never: it is asked for again, some times."""
+    WAITS = auto()
+    """The question waits for its turn: nothing is given up before."""
+    NONE = auto()
+    """The device has nothing of that time, or nothing more."""
+
+
+Ask = Callable[[str, str, int, int], Hope]
+"""Asks a device (id, series) for what it has of [from, to) ms."""
 
 
 @dataclass(slots=True)
@@ -47,7 +61,8 @@ class Receipt:
 class Desk:
     """The devices of one source. `ask` is how its devices are asked for what is missing, where they can be.
 
-    `states` are what the disk knows of nodes. `unseated` counts reports of devices that no table names.
+    Nodes that are `forgetful` cannot. `states` are what the disk knows of nodes. `unseated` counts reports of
+    devices that no table names.
     """
 
     def __init__(
@@ -57,6 +72,7 @@ class Desk:
         states: Mapping[str, bytes],
         ask: Ask | None = None,
         obey: Obey | None = None,
+        forgetful: Collection[str] = (),
     ) -> None:
         self.source = source
         self.inbox = inbox
@@ -67,7 +83,10 @@ class Desk:
         self._replies: dict[int, Reply | None] = {}  # by the command's id; None while it is done
         self._seats = {
             (device.id, device.series): Seat(
-                device, source.protocol, state=states.get(device.node, b""), can_be_asked=ask is not None
+                device,
+                source.protocol,
+                state=states.get(device.node, b""),
+                can_be_asked=ask is not None and device.node not in forgetful,
             )
             for device in source.devices
         }
@@ -121,23 +140,27 @@ class Desk:
         except WireError:  # we wrote it ourselves: it cannot be
             log.exception("an acknowledgement to %s cannot be read", node)
             return
-        if not ack.again or self._ask is None:
-            return
-        given_up = 0
-        for first, last in ack.again[:MOST_SPANS]:
-            times = self._asked[node, ack.boot, first] = self._asked.get((node, ack.boot, first), 0) + 1
-            spans = seat.wanted(ack.boot, first, last + 1)
-            if times > MOST_ASKS or not spans:
-                given_up = max(given_up, last + 1 if ack.boot == BOOT else 0)
-                self._asked.pop((node, ack.boot, first))
-                continue
-            for from_ms, to_ms in spans:
-                self._ask(seat.device.id, seat.device.series, from_ms, to_ms)
-        if given_up:
-            log.warning(
-                "%s: %s does not give what is missing before number %d", self.source.name, node, given_up
-            )
-            self._put(seat, seat.give_up(given_up), None)
+        asked = [(first, last + 1) for first, last in ack.again[:MOST_SPANS]]
+        hopes = [self._hopes(seat, ack.boot, *span) for span in asked]
+        gone = asked[: hopes.index(True)] if True in hopes else asked  # what is given up, is from below
+        if gone and ack.boot == BOOT:
+            first, end = gone[0][0], gone[-1][1]
+            log.warning("%s: %s does not give what is missing in [%d, %d)", self.source.name, node, first, end)
+            self._put(seat, seat.give_up(end), None)
+            for begin, _ in gone:
+                self._asked.pop((node, ack.boot, begin), None)
+
+    def _hopes(self, seat: Seat, boot: int, first: int, end: int) -> bool:
+        """Ask for what is missing in [first, end), and tell whether any of it may come."""
+        assert self._ask is not None
+        key = (seat.device.node, boot, first)
+        times, device = self._asked.get(key, 0), seat.device
+        if times >= MOST_ASKS:
+            return False
+        hopes = {self._ask(device.id, device.series, *span) for span in seat.wanted(boot, first, end)}
+        if Hope.WAITS not in hopes:
+            self._asked[key] = times + 1
+        return bool(hopes - {Hope.NONE})
 
     def command(self, node: str, payload: bytes) -> None:
         """Let a device do a command, once; one that was heard before is answered as it was then."""

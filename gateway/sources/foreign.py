@@ -31,9 +31,10 @@ class ForeignSources:
         """Take what the disk knows of foreign devices."""
         for source in self._sources:
             transport = self.transports[source.name]
-            ask = transport.ask if isinstance(transport, Stream) else None
-            obey = transport.obey if isinstance(transport, Line) else None
-            desk = self.desks[source.name] = Desk(source, self._inbox, states, ask, obey)
+            line = transport if isinstance(transport, Line) else None
+            ask = transport.ask if isinstance(transport, Stream | Line) else None
+            obey, forgetful = (line.obey, line.forgetful) if line else (None, ())
+            desk = self.desks[source.name] = Desk(source, self._inbox, states, ask, obey, forgetful)
             transport.sit(desk)
             self._nodes |= dict.fromkeys((device.node for device in source.devices), desk)
 

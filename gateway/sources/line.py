@@ -3,6 +3,8 @@
 Each device has its own period. One that does not answer costs a single timeout now and then: it is asked ever
 less often, and the others keep their times. A slow one is given more time, and an answer that comes too late is
 never taken for the answer to the next question.
+
+What devices remember of the past is asked for while the line is idle, and of each device once after its round.
 """
 
 from __future__ import annotations
@@ -12,15 +14,16 @@ import heapq
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
-from edge.adapters.adapter import Exchange, Poller
+from edge.adapters.adapter import Exchange, Memory, Poller, Remembering
 from edge.adapters.frame import FrameError, Refusal
 from edge.adapters.report import Report, Value
 from edge.model.errors import CityError, ConfigError
 from edge.protocol.command import Command, Reply, Status
 from gateway.sources.config import Device, SourceConfig
-from gateway.sources.desk import Desk
+from gateway.sources.desk import Desk, Hope
 from gateway.sources.pipe import Pipe, open_pipe
 
 log = logging.getLogger(__name__)
@@ -46,6 +49,11 @@ class _Asked:
     silent: int = 0
     owes_until_s: float = 0.0
 
+    @property
+    def memory(self) -> Memory | None:
+        """What the device can be asked for of its past."""
+        return self.poller.memory if isinstance(self.poller, Remembering) else None
+
 
 class Line:
     """A source whose devices are asked. `trouble` is empty when the line is open; `silent` names devices.
@@ -62,7 +70,8 @@ class Line:
             for device in source.devices
         ]
         self._orders: list[tuple[Device, Command, Callable[[Reply], None]]] = []
-        self._ordered = asyncio.Event()
+        self._called = asyncio.Event()  # there is an order, or something of the past is wanted
+        self._turn = 0
         self.trouble = "not yet open"
         self.late = 0
 
@@ -75,10 +84,26 @@ class Line:
         """Nodes that have not answered for some rounds."""
         return [each.device.node for each in self._asked if each.silent >= QUIET_AFTER_ROUNDS]
 
+    @property
+    def forgetful(self) -> list[str]:
+        """Nodes whose devices cannot be asked for what is missing."""
+        return [each.device.node for each in self._asked if each.memory is None]
+
+    def ask(self, device: str, series: str, first_ms: int, end_ms: int) -> Hope:
+        """Ask a device for what it remembers of [first_ms, end_ms) when its turn comes."""
+        assert self._desk is not None
+        now_ms, name = self._desk.inbox.now_ms(), (device, series)
+        asked = next(each for each in self._asked if (each.device.id, each.device.series) == name)
+        every_ms = round(asked.period_s * 1000)
+        if asked.memory is None or not asked.memory.want(first_ms, end_ms, every_ms, now_ms):
+            return Hope.NONE
+        self._called.set()
+        return Hope.WAITS
+
     def obey(self, device: Device, command: Command, then: Callable[[Reply], None]) -> None:
         """Do a command as soon as the line is free."""
         self._orders.append((device, command, then))
-        self._ordered.set()
+        self._called.set()
 
     async def run(self) -> None:
         """Ask until cancelled; a line that breaks is opened again."""
@@ -116,6 +141,7 @@ class Line:
             if loop.time() - due_s > asked.period_s:
                 self.late += 1
             await self._round(pipe, asked)
+            await self._recall(pipe, asked)
             period_s, behind_s = asked.period_s, loop.time() - due_s
             next_s = due_s + period_s * (1 + behind_s // period_s)  # what was missed is left out
             if asked.silent >= QUIET_AFTER_ROUNDS:
@@ -124,17 +150,33 @@ class Line:
             heapq.heapreplace(due, (next_s, index))
 
     async def _obey_until(self, pipe: Pipe, due_s: float) -> None:
-        """Rest until a device is due, and do commands meanwhile."""
+        """Rest until a device is due; do commands meanwhile, and ask for the past."""
+        loop, hurried = asyncio.get_running_loop(), False
         while True:
             while self._orders:
                 await self._do(pipe, *self._orders[0])
                 self._orders.pop(0)
-            self._ordered.clear()
+            self._called.clear()
+            asked = [await self._recall(pipe, each, due_s) for each in self._asked if not self._orders]
+            if any(asked) or self._orders:
+                continue
+            if not hurried and loop.time() < due_s:
+                hurried = True  # there was not time enough to be sure: this once it has to do
+                if await self._recall_one(pipe):
+                    continue
             try:
                 async with asyncio.timeout_at(due_s):
-                    await self._ordered.wait()
+                    await self._called.wait()
             except TimeoutError:
                 return
+
+    async def _recall_one(self, pipe: Pipe) -> bool:
+        """Ask the next device in turn of whose past something is wanted, however long it may take."""
+        for _ in self._asked:
+            self._turn = (self._turn + 1) % len(self._asked)
+            if await self._recall(pipe, self._asked[self._turn]):
+                return True
+        return False
 
     async def _do(self, pipe: Pipe, device: Device, command: Command, then: Callable[[Reply], None]) -> None:
         """Do one command, and say what became of it: the last exchange is the proof."""
@@ -182,12 +224,33 @@ class Line:
             self._desk.take([Report(device=asked.device.id, values=tuple(values), time_ms=time_ms,
                                     series=asked.device.series)])  # fmt: skip
 
-    async def _exchange(self, pipe: Pipe, asked: _Asked, exchange: Exchange) -> tuple[Value, ...] | None:
+    async def _recall(self, pipe: Pipe, asked: _Asked, until_s: float = inf) -> bool:
+        """Ask a device for a bit of its past, if that is surely done in time; tell whether it was asked."""
+        if asked.memory is None or asked.silent:
+            return False
+        assert self._desk is not None
+        await self._desk.inbox.room()
+        loop = asyncio.get_running_loop()
+        most_s = (until_s - max(loop.time(), asked.owes_until_s)) / PATIENCE
+        exchanges = asked.memory.recall(self._desk.inbox.now_ms(), most_s)
+        for exchange in exchanges:
+            if await self._exchange(pipe, asked, exchange, tries=1) is None:
+                asked.memory.missed()
+                break
+        self._desk.take(
+            Report(device=asked.device.id, values=values, time_ms=time_ms, series=asked.device.series)
+            for time_ms, values in asked.memory.recalled()
+        )
+        return bool(exchanges)
+
+    async def _exchange(
+        self, pipe: Pipe, asked: _Asked, exchange: Exchange, tries: int = TRIES
+    ) -> tuple[Value, ...] | None:
         """Return what a device answered, () for a refusal; None when nothing came that can be used."""
         assert self._desk is not None
         loop = asyncio.get_running_loop()
         await asyncio.sleep(asked.owes_until_s - loop.time())
-        tries, waits_s = (1, PATIENCE * exchange.timeout_s) if asked.silent else (TRIES, exchange.timeout_s)
+        tries, waits_s = (1, PATIENCE * exchange.timeout_s) if asked.silent else (tries, exchange.timeout_s)
         missed = False
         for _ in range(tries):
             begin_s = loop.time()

@@ -13,7 +13,7 @@ from edge.adapters.adapter import Heard, Talk
 from edge.adapters.frame import FrameError
 from edge.model.errors import CityError, ConfigError
 from gateway.sources.config import SourceConfig
-from gateway.sources.desk import Desk
+from gateway.sources.desk import Desk, Hope
 
 log = logging.getLogger(__name__)
 
@@ -84,14 +84,14 @@ class Stream:
         """Take the desk to which reports go."""
         self._desk = desk
 
-    def ask(self, device: str, series: str, first_ms: int, end_ms: int) -> bool:
-        """Ask a device for what it has of [first_ms, end_ms), if it is connected and can be asked."""
+    def ask(self, device: str, series: str, first_ms: int, end_ms: int) -> Hope:
+        """Ask a device for what it has of [first_ms, end_ms), if it is connected; else it may be next time."""
         for connection in self._connections:
             if device in connection.devices:
                 request = connection.talk.ask(device, series, first_ms, end_ms)
                 connection.write(request)
-                return bool(request)
-        return False
+                break
+        return Hope.ASKED
 
     @property
     def connected(self) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from simulators.stations.wire import Answer, collided
 
@@ -17,6 +18,8 @@ _FROM_METER, _ERROR, _MORE = 0x80, 0x40, 0x20
 _ANY = 0xAA
 _MOST_KEPT = 512
 _OWN_ADDRESS = 0x04000401
+_HOURLY = 0x0504  # then what of it (00 time, 01 and 02 energies, FF all), then how many freezes ago
+_BETWEEN = b"\xaa"
 
 _FORMS: tuple[tuple[int, int, int, int, bool], ...] = (
     (0xFF000000, 0x00000000, 4, 2, False),  # energies, kWh and kvarh
@@ -31,6 +34,14 @@ _FORMS: tuple[tuple[int, int, int, int, bool], ...] = (
 """Mask and identifier -> bytes, decimals, and whether the top bit is the direction."""
 
 
+class Hour(NamedTuple):
+    """What was frozen on a full hour: YYMMDDhhmm by the meter's clock, forward and reverse energy in kWh."""
+
+    time: str
+    forward: float
+    reverse: float = 0.0
+
+
 @dataclass(kw_only=True, slots=True)
 class Meter:
     """A meter: `readings` by identifier, None for FF (not supported); what it has not is refused with 02.
@@ -38,6 +49,9 @@ class Meter:
     `raw` holds elements as bytes, low byte first. `most_bytes` of a value go into one frame, the rest is read
     on. It may be `dead`, `late_s` in answering, or put `preamble` FE before an answer. `refused` lists the
     functions it was asked for and does not do: all that would change it.
+
+    `hours` are its hourly freezes, the newest first; it has room for `keeps` of them, what was never frozen is
+    zeros. `in_blocks`: whether it tells one as a block.
     """
 
     address: str
@@ -48,6 +62,9 @@ class Meter:
     late_s: float = 0.0
     preamble: int = 4
     refused: list[int] = field(default_factory=list)
+    hours: Sequence[Hour] = ()
+    keeps: int = 0
+    in_blocks: bool = True
 
     def answer(self, control: int, data: bytes) -> bytes:
         """Return the frame that answers a function with its data (33h taken off); b"" for none."""
@@ -76,7 +93,20 @@ class Meter:
             return bytes.fromhex(self.address)[::-1]
         if identifier in self.raw:
             return self.raw[identifier]
+        if identifier >> 16 == _HOURLY:
+            return self._hour(identifier >> 8 & 0xFF, identifier & 0xFF)
         return b"".join(self._one(each) for each in self._members(identifier))
+
+    def _hour(self, what: int, ago: int) -> bytes:
+        """Return (part of) the freeze so many freezes ago; b"" for what the meter has not."""
+        if not 1 <= ago <= self.keeps:
+            return b""
+        hour = self.hours[ago - 1] if ago <= len(self.hours) else Hour("0" * 10, 0.0)
+        energies = [bytes.fromhex(f"{round(kwh * 100):08d}")[::-1] for kwh in hour[1:]]
+        parts = dict(enumerate([bytes.fromhex(hour.time)[::-1], *energies]))
+        if self.in_blocks:
+            parts[0xFF] = b"".join(part + _BETWEEN for part in parts.values())
+        return parts.get(what, b"")
 
     def _members(self, identifier: int) -> list[int]:
         """Return the elements of a block (FF in one place), in their order; the element itself otherwise."""

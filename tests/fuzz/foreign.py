@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from edge.adapters import PROTOCOLS, adapter
-from edge.adapters.adapter import Adapter, Case
+from edge.adapters.adapter import Adapter, Case, Exchange, Poller, Remembering
 from edge.adapters.frame import FrameError
 from edge.adapters.sparkplug.messages import EdgeNode
 from edge.adapters.sparkplug.payload import DataType, Metric
@@ -41,10 +41,11 @@ def seeds(protocol: str) -> tuple[bytes, ...]:
     """Return the frames of the vectors, good and bad; messages of our own where there are no vectors."""
     if protocol in MESSAGES:
         return MESSAGES[protocol]
-    return tuple(
+    frames = tuple(
         bytes.fromhex(case["frame"]) if case["encoding"] == "hex" else case["frame"].encode()
         for case in cases(protocol)
     )
+    return frames + FURTHER.get(protocol, ())
 
 
 def judge_of(protocol: str, options: Mapping[str, Any]) -> Callable[[bytes], str]:
@@ -90,9 +91,18 @@ def _heard(found: Adapter, frame: bytes, options: Mapping[str, Any], chance: ran
             ear(chance.choice(TOPICS), frame)
     if found.poller is not None:
         for device, own in options.items():
-            for exchange in found.poller(device, own).exchanges():
+            poller = found.poller(device, own)
+            for exchange in (*poller.exchanges(), *_recalls(poller)):
                 with contextlib.suppress(FrameError):
                     exchange.read(frame)
+
+
+def _recalls(poller: Poller) -> Sequence[Exchange]:
+    """Return the first question for what a device remembers of the day before now."""
+    memory = poller.memory if isinstance(poller, Remembering) else None
+    if memory is None or not memory.want(NOW_MS - 86_400_000, NOW_MS, 3_600_000, NOW_MS):
+        return ()
+    return memory.recall(NOW_MS, 1e9)
 
 
 def _crc16(data: bytes, *, hj212: bool = False) -> int:
@@ -185,6 +195,17 @@ MESSAGES: dict[str, tuple[bytes, ...]] = {
     ),
 }  # fmt: skip
 """Of protocols without shared vectors."""
+FURTHER: dict[str, tuple[bytes, ...]] = {
+    "dlt645": tuple(
+        _seal_dlt645(bytes.fromhex("686101000000006891 00" + hour + "0000"))
+        for hour in (
+            "34323738 33 55 54 44 59 DD 89 67 45 33 DD 33 34 33 33 DD",  # an hour's block, 33h added
+            "34323738 33 55 54 44 59 89 67 45 33 33 34 33 33",
+            "34333738 33 55 54 44 59",
+        )
+    ),
+}
+"""Frames beside the vectors."""
 OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "hj212": {"010000A8900016F000169DC0": {"password": "100000"}, "DXCBZ000000005": {"password": "123456"}},
     "dlt645": {"000000000161": {}},

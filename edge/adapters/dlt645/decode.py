@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edge.adapters.adapter import Case
+from edge.adapters.dlt645.freeze import freeze, is_block
 from edge.adapters.dlt645.items import item
 from edge.adapters.dlt645.telegram import Asking, Telegram, reported_address, telegram
 from edge.adapters.dlt645.values import elements, said
@@ -36,6 +37,9 @@ def _answer(found: Telegram) -> dict[str, Any]:
         return {"error_word": found.data[:1].hex().upper()}
     if found.function == Asking.ADDRESS:
         return {"reported_address": reported_address(found)}
+    if found.function == Asking.READ and is_block(found.di) and not found.more:
+        hour = freeze(found.data[4:])
+        return {"value": [hour.time or None, hour.forward, hour.reverse], "unit": "kWh"}
     if found.function != Asking.READ or (known := item(found.di)) is None:
         return {}  # what follows upon an earlier frame cannot be read without it
     try:
