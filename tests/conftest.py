@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 import servers
 from hypothesis import settings
+from unhurried import UnhurriedLoop
 
 settings.register_profile("city", deadline=None)  # speed is measured in bench/, never by a test
 settings.load_profile("city")
 SHARED_DATA = servers.PROJECT.parent / "shared" / "data"
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], UnhurriedLoop]]:
+    """Say in which event loop tests run."""
+    return {"unhurried": UnhurriedLoop}
 
 
 @pytest.fixture

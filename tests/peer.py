@@ -78,26 +78,31 @@ class Peer:
     async def _run(self) -> None:
         while True:
             try:
-                async with aiomqtt.Client(
-                    self._host,
-                    self._port,
-                    username=self._username,
-                    password=self._password,
-                    identifier=self._client_id,
-                    clean_session=False,
-                    timeout=1,
-                ) as client:
+                async with self._client() as client, asyncio.TaskGroup() as answers:
                     leaves = (Leaf.BIRTH, Leaf.DATA, Leaf.REPLAY, Leaf.DEATH)
                     await client.subscribe([(subscription(leaf), 1) for leaf in leaves])
                     async with self._changed:
                         self.connections += 1
                         self._changed.notify_all()
                     async for message in client.messages:
-                        await self._take(client, str(message.topic), bytes(message.payload))
-            except aiomqtt.MqttError:
+                        if ack := await self._take(str(message.topic), bytes(message.payload)):
+                            answers.create_task(client.publish(*ack))  # at QoS 0, as the gateway does
+            except* aiomqtt.MqttError:
                 await asyncio.sleep(0.05)
 
-    async def _take(self, client: aiomqtt.Client, name: str, payload: bytes) -> None:
+    def _client(self) -> aiomqtt.Client:
+        return aiomqtt.Client(
+            self._host,
+            self._port,
+            username=self._username,
+            password=self._password,
+            identifier=self._client_id,
+            clean_session=False,
+            timeout=20,
+        )
+
+    async def _take(self, name: str, payload: bytes) -> tuple[str, bytes] | None:
+        """Keep what came; return the acknowledgement that is due for it."""
         node, leaf = parse_topic(name)
         async with self._changed:
             if leaf is Leaf.BIRTH:
@@ -107,9 +112,9 @@ class Peer:
             else:
                 self._store(node, leaf, payload)
             self._changed.notify_all()
-        if leaf in (Leaf.DATA, Leaf.REPLAY) and not self.deaf:
-            ack = self._ack(node, decode_pack(payload).boot)
-            await client.publish(topic(node, Leaf.ACK), encode_ack(ack), qos=1)
+        if leaf not in (Leaf.DATA, Leaf.REPLAY) or self.deaf:
+            return None
+        return topic(node, Leaf.ACK), encode_ack(self._ack(node, decode_pack(payload).boot))
 
     def _store(self, node: str, leaf: Leaf, payload: bytes) -> None:
         pack = decode_pack(payload)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import os
 import random
@@ -16,6 +17,7 @@ import urllib.parse
 import urllib.request
 import uuid
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -26,6 +28,7 @@ HOST = "127.0.0.1"
 READY_WITHIN_S = 20.0
 STOP_WITHIN_S = 20.0
 POLL_EVERY_S = 0.01
+FIRST_PORT, PORTS_A_PROCESS = 10_000, 1_000
 _HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback needs no proxy
 
 
@@ -33,14 +36,25 @@ class ServerError(AssertionError):
     """A server that a test needs could not be had, did not start or did not answer."""
 
 
-def free_port() -> int:
-    """Return a TCP port on loopback that nobody listens on, below those that the system gives to clients.
+def _ports() -> Iterator[int]:
+    """Yield ports below those that the system gives to clients, for ever.
 
     A client that calls a server which is away may be given that very port, meet itself, and hold the port.
+    Processes that test at the same time have ports of their own: nobody takes one that another is about to use.
     """
     first_of_clients = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    shares = (max(first_of_clients, 20_000) - FIRST_PORT) // PORTS_A_PROCESS
+    first = FIRST_PORT + os.getpid() % shares * PORTS_A_PROCESS
+    return itertools.cycle(random.sample(range(first, first + PORTS_A_PROCESS), PORTS_A_PROCESS))
+
+
+_PORTS = _ports()
+
+
+def free_port() -> int:
+    """Return a TCP port on loopback that nobody listens on."""
     while True:
-        port = random.randrange(10_000, max(first_of_clients, 20_000))
+        port = next(_PORTS)
         with socket.socket() as probe:
             try:
                 probe.bind((HOST, port))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -41,15 +40,16 @@ CALM: dict[str, dict[str, float]] = {
 
 
 class FastClock:
-    """The city's time: it begins at a given moment and runs SPEED times as fast as ours."""
+    """The city's time: it begins at a given moment and runs SPEED times as fast as the loop's."""
 
     def __init__(self, began_s: float) -> None:
         self.began_s = began_s
-        self._zero = time.monotonic()
+        self._time = asyncio.get_running_loop().time
+        self._zero = self._time()
 
     def now(self) -> float:
         """Return the city's time, epoch seconds."""
-        return self.began_s + (time.monotonic() - self._zero) * SPEED
+        return self.began_s + (self._time() - self._zero) * SPEED
 
     # what a node's clock can do (edge.agent.TimeSource)
 
