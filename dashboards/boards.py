@@ -202,6 +202,9 @@ def node(kind: Kind, language: Language) -> Board:
     ]
     link = (trends.age_course(view).sized(24 if not radio else 12, 6), *courses(view, kind, radio))
     rows.append(Row(title=view.say("link"), panels=link))
+    if kind.further:
+        more = tuple(courses(view, kind, list(kind.further)))
+        rows.append(Row(title=view.say("further"), panels=more, collapsed=True))
     rows.append(row(view, "account", (trends.gaps, 24, 7)))
     if kind.name == "gateway":
         rows.append(row(view, "nodes_row", (tables.members, 24, 10)))

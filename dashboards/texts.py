@@ -64,6 +64,7 @@ _ROWS: dict[str, tuple[str, str]] = {
     "coverage": ("Coverage and freshness", "覆盖率与及时性"),
     "heard_row": ("Nodes heard in the last hour", "近一小时在线节点"),
     "quantities": ("Quantities", "观测量"),
+    "further": ("What some of its kind measure besides", "部分设备另测的量"),
     "quality": ("Quality", "数据质量"),
     "link": ("Link and battery", "通信与电池"),
     "account": ("Account and sequence gaps", "数据账目与缺号"),

@@ -91,7 +91,7 @@ def stage_trend(view: View, kind: Kind, quantity: str, marks: dict[str, Level]) 
 
 def flagged(view: View, kind: Kind) -> Panel:
     """How many values of a kind did not pass a check, by quantity."""
-    fields = tuple((f"{name}_qc", label(QUANTITIES[name], view.language)) for name in kind.quantities)
+    fields = tuple((f"{name}_qc", label(QUANTITIES[name], view.language)) for name in kind.known)
     signal = Signal(form=Ask.FLAGGED, kind=kind.name, fields=fields, place=view.place, over="interval")
     return _counted(
         view, signal, title=view.say("flagged", kind=label(kind, view.language)), about="flagged_about"

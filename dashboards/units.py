@@ -10,6 +10,8 @@ _SCALED = {
     "mm": "lengthmm",
     "W": "watt",
     "Wh": "watth",
+    "VA": "voltamp",
+    "var": "voltampreact",
     "V": "volt",
     "A": "amp",
     "Hz": "hertz",
@@ -18,6 +20,7 @@ _SCALED = {
     "Cel": "celsius",
     "hPa": "pressurehpa",
     "/100": "percent",
+    "%EL": "percent",
     "deg": "degree",
     "lx": "lux",
     "dB": "dB",
@@ -27,10 +30,12 @@ _SCALED = {
     "pH": "none",
 }
 
+_HOURLY = {"Wh": "watt", "varh": "voltampreact"}  # a Wh an hour is a watt
+
 
 def grafana_unit(unit: str, *, per_hour: bool = False) -> str:
     """Return Grafana's id of a SenML unit; `per_hour` for the growth of a counter."""
     shown = UNITS[unit].display
     if per_hour:
-        return "watt" if unit == "Wh" else f"suffix:{shown}/h"  # a Wh an hour is a watt
+        return _HOURLY.get(unit) or f"suffix:{shown}/h"
     return _SCALED.get(unit) or f"suffix:{shown}"

@@ -117,6 +117,7 @@ def _kind(kind: Kind) -> dict[str, object]:
         "period_s": kind.period_s,
         "headline": kind.headline,
         "quantities": [_quantity(name) for name in kind.quantities],
+        "further": [_quantity(name) for name in kind.further],
     }
 
 

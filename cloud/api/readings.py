@@ -98,7 +98,7 @@ def _known_quantity(kind: str, quantity: str) -> str:
     if base not in QUANTITIES:
         raise InvalidRequest(
             f"parameter 'quantity': {quantity!r} is not in the catalogue",
-            remedy=f"a {kind} has {', '.join(KINDS[kind].quantities)}",
+            remedy=f"a {kind} has {', '.join(KINDS[kind].known)}",
         )
     return quantity
 

@@ -144,7 +144,7 @@ class Roller:
         await self._roll(Due(Level.HOURS, kind, start_ms), parts)
         next_ms = start_ms + HOUR_MS
         days = {window_start(Level.DAYS, start_ms, self._zone)}
-        if counters(KINDS[kind].quantities):
+        if counters(KINDS[kind].known):
             again = Span(start_ms=next_ms, end_ms=next_ms + HOUR_MS)
             if await self._records.rolled(kind, again):
                 await self._roll(Due(Level.HOURS, kind, next_ms), parts)
@@ -189,7 +189,7 @@ class Roller:
         length_ms = span.end_ms - span.start_ms
         window = Span(start_ms=span.start_ms - length_ms, end_ms=span.start_ms)
         found: dict[tuple[Tags, str], float] = {}
-        for quantity in counters(KINDS[kind].quantities):
+        for quantity in counters(KINDS[kind].known):
             last = await self._raw.before(kind, quantity, window)
             found.update(((tags, quantity), value) for tags, value in last.items())
         return found

@@ -140,11 +140,20 @@ class Ids(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class OfKind:
+    """What is otherwise for nodes of one kind: words that mean something else, options to begin with."""
+
+    words: Mapping[str, Word] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Adapter:
     """A protocol: what it needs to be decoded for people, and to be a source of the gateway.
 
-    `words` says what its keys mean; a device's own table comes before it. `options` is the frozen dataclass of
-    a device's own keys in its `[[source.device]]` table. A protocol has what it speaks of `talk` (devices that
+    `words` says what its keys mean, `kinds` what is otherwise for nodes of a kind; a device's own table comes
+    before both. `options` is the frozen dataclass of a device's own keys in its `[[source.device]]` table. A
+    protocol has what it speaks of `talk` (devices that
     call us over a stream), `poller` (devices that are asked) and `hear` (messages over MQTT or HTTP).
     `talk` and `hear` get the options of the known devices by their ids on the wire. `order` says how a command
     is done by a device that is asked. `ids` is None where any text is an id or `poller` checks it; `series` are
@@ -153,6 +162,7 @@ class Adapter:
 
     decoder: Callable[[], Decode]
     words: Mapping[str, Word] = field(default_factory=dict)
+    kinds: Mapping[str, OfKind] = field(default_factory=dict)
     options: type[Any] = NoOptions
     talk: Callable[[Mapping[str, Any], Clock], Talk] | None = None
     poller: Callable[[str, Any], Poller] | None = None

@@ -164,6 +164,17 @@ WORDS: Mapping[str, Word] = {
     "ENERGY.Frequency": Word("frequency_hz"),
     "ENERGY.Factor": Word("power_factor"),
     "ENERGY.Total": _KWH,
+    "ENERGY.ApparentPower": Word("apparent_power_va"),
+    "ENERGY.ReactivePower": Word("reactive_power_var"),
+    **{
+        f"ENERGY.{what}.{number}": Word(f"{quantity}_{phase}_{unit}")  # lists, of three phases
+        for what, quantity, unit in (
+            ("Voltage", "voltage", "v"),
+            ("Current", "current", "a"),
+            ("Power", "power", "w"),
+        )
+        for number, phase in enumerate("abc")
+    },
     "Wifi.Signal": Word("rssi_dbm"),
     **{f"{sensor}.Temperature": Word("temperature_c") for sensor in _CLIMATE_SENSORS},
     **{f"{sensor}.Humidity": Word("humidity_pct") for sensor in _CLIMATE_SENSORS},
@@ -183,7 +194,9 @@ WORDS: Mapping[str, Word] = {
     "pm25": Word("pm2_5_ug_m3"),
     "power": Word("power_w"),
     "current": Word("current_a"),
+    "power_factor": Word("power_factor"),
     "energy": _KWH,
+    "battery": Word("battery_pct"),
     "contact": Word("door_open", -1.0, 1.0),  # true is closed
 }
 

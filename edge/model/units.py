@@ -42,7 +42,8 @@ _PRIMARY = {"deg": "°", "kg/m3": "kg/m³", "VA": "VA", "var": "var", "B": "B"}
 
 _SECONDARY: dict[str, tuple[str, str, float] | tuple[str, str, float, float]] = {
     "ms": ("ms", "s", 1e-3), "min": ("min", "s", 60.0), "h": ("h", "s", 3600.0), "kW": ("kW", "W", 1e3),
-    "Wh": ("Wh", "J", 3600.0), "kWh": ("kWh", "J", 3.6e6), "mV": ("mV", "V", 1e-3), "mA": ("mA", "A", 1e-3),
+    "Wh": ("Wh", "J", 3600.0), "kWh": ("kWh", "J", 3.6e6), "varh": ("varh", "vars", 3600.0),
+    "mV": ("mV", "V", 1e-3), "mA": ("mA", "A", 1e-3),
     "dBm": ("dBm", "dBW", 1.0, -30.0), "ug/m3": ("µg/m³", "kg/m3", 1e-9), "mm/h": ("mm/h", "m/s", 1e-3 / 3600),
     "ppm": ("ppm", "/", 1e-6), "/100": ("%", "/", 1e-2), "/1000": ("‰", "/", 1e-3), "hPa": ("hPa", "Pa", 1e2),
     "mm": ("mm", "m", 1e-3), "cm": ("cm", "m", 1e-2), "km": ("km", "m", 1e3), "km/h": ("km/h", "m/s", 1 / 3.6),
@@ -56,6 +57,7 @@ _OWN = {
     "um/m": ("µε", "/", 1e-6),  # strain
     "nSv/h": ("nSv/h", "Sv", 1e-9),  # ambient dose equivalent an hour
     "mm/s": ("mm/s", "m/s", 1e-3),  # vibration velocity, ISO 10816
+    "kPa": ("kPa", "Pa", 1e3),  # pressure in pipes; SL 651 has it
     "%LEL": ("%LEL", "/", 1e-2),  # of the lower explosive limit
     "m3/h": ("m³/h", "m3/s", 1 / 3600),  # meter flow
 }

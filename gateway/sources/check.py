@@ -222,7 +222,7 @@ def _device_doubts(device: Device, name: str) -> Iterator[Finding]:
                 f"{name}: {keys} are all {quantity}: the last of a report is taken",
                 "leave one of them, or give the others quantities of their own",
             )
-    strange = [quantity for quantity in times if quantity not in KINDS[device.kind].quantities]
+    strange = [quantity for quantity in times if quantity not in KINDS[device.kind].known]
     if strange:
         yield Finding(
             f"{name}: {', '.join(strange)} is stored, but no part of {device.kind}: "

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edge.adapters import adapter
-from edge.adapters.adapter import Adapter
+from edge.adapters.adapter import Adapter, OfKind
 from edge.adapters.report import Word
 from edge.config import read_table
 from edge.model.errors import ConfigError, IdentityError
@@ -170,7 +170,9 @@ def read_device(protocol: Adapter, table: Any, place: str) -> Device:
         raise ConfigError(f"{place} is not a table")
     common = {item.name for item in dataclasses.fields(_DeviceTable)}
     shared = read_table(_DeviceTable, {key: table[key] for key in table if key in common}, place)
-    options = _options(protocol, {key: table[key] for key in table if key not in common}, place)
+    of_kind = protocol.kinds.get(shared.kind, OfKind())
+    keys = {**of_kind.options, **{key: table[key] for key in table if key not in common}}
+    options = _options(protocol, keys, place)
     try:
         node = node_id(shared.node)
     except IdentityError as error:
@@ -181,7 +183,7 @@ def read_device(protocol: Adapter, table: Any, place: str) -> Device:
     if not 0 <= period_s <= 31 * 86_400:
         raise ConfigError(f"{place}.period_s: {period_s:g} is not within 0 to {31 * 86_400}")
     own = {key: _word(value, f"{place}.words.{key}") for key, value in shared.words.items()}
-    words = {**protocol.words, **own}
+    words = {**protocol.words, **of_kind.words, **own}
     return Device(
         id=shared.id, node=node, kind=shared.kind, series=shared.series, period_s=period_s,
         words=words, own=own, options=options,

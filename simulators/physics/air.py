@@ -32,24 +32,57 @@ def street(scene: Scene) -> float:
     return traffic(scene) * scene.trait("traffic", 1.0) * (1 + 0.15 * scene.wander("cars", 1200))
 
 
+def winter(scene: Scene) -> float:
+    """Return how much of winter it is: 1 in the middle of January, 0 in that of July."""
+    return 0.5 + 0.5 * math.cos(2 * math.pi * (scene.t_s / 86400 / 365.2425 - 15 / 365.2425))
+
+
+def haze(scene: Scene) -> float:
+    """Return how much stays in still air, about 1."""
+    return math.exp(0.75 * scene.shared("haze", 200_000) + 0.2 * scene.wander("haze", 15_000))
+
+
+def washed(scene: Scene) -> float:
+    """Return what the rain of the last hours has left."""
+    return math.exp(-0.03 * min(scene.wetness_mm(), 40))
+
+
+def particles(scene: Scene) -> tuple[float, float]:
+    """Return the fine and the coarse dust of the streets, ug/m3: PM2.5 and PM10 without the sensor's noise."""
+    cars = street(scene)
+    fine = (14 + 16 * winter(scene) + 9 * cars) * haze(scene) * washed(scene)
+    return fine, fine * (1.35 + 0.25 * scene.wander("dust", 9000)) + 6 * cars + 4
+
+
 def air_quality(scene: Scene) -> Values:
     """An air station. Particles build up in still winter air, ozone in summer sun; rain washes out."""
-    winter = 0.5 + 0.5 * math.cos(2 * math.pi * (scene.t_s / 86400 / 365.2425 - 15 / 365.2425))
-    haze = math.exp(0.75 * scene.shared("haze", 200_000) + 0.2 * scene.wander("haze", 15_000))
-    washed = math.exp(-0.03 * min(scene.wetness_mm(), 40))
-    cars = street(scene)
-    fine = (14 + 16 * winter + 9 * cars) * haze * washed
-    coarse = fine * (1.35 + 0.25 * scene.wander("dust", 9000)) + 6 * cars + 4
-    light = max(0.0, weather.day_course(scene.t_s)) * (1.1 - 0.7 * winter)
+    still, cars = math.sqrt(haze(scene)), street(scene)
+    fine, coarse = particles(scene)
+    light = max(0.0, weather.day_course(scene.t_s)) * (1.1 - 0.7 * winter(scene))
     return {
         "pm2_5_ug_m3": fine + 0.4 * scene.noise("pm"),
         "pm10_ug_m3": coarse + 0.8 + 0.4 * scene.noise("pm10"),
-        "no2_ug_m3": (10 + 34 * cars) * math.sqrt(haze) * washed,
+        "no2_ug_m3": (10 + 34 * cars) * still * washed(scene),
         "so2_ug_m3": 5 + 2.5 * scene.wander("so2", 30_000),
         "o3_ug_m3": max(4.0, 52 + 95 * light - 25 * cars + 15 * scene.shared("o3", 90_000)),
-        "co_mg_m3": (0.42 + 0.45 * cars) * math.sqrt(haze),
+        "co_mg_m3": (0.42 + 0.45 * cars) * still,
         "temperature_c": weather.air_temperature_c(scene),
         "humidity_pct": weather.humidity_pct(scene),
+    }
+
+
+def dust(scene: Scene) -> Values:
+    """A building site's station: coarse dust by working hours and wind, laid by rain; machines are heard."""
+    fine, coarse = particles(scene)
+    at_work = 7 <= scene.local_hour < 18 and not scene.weekend
+    digging = (1 + 0.5 * scene.wander("site", 2_400)) * (1.0 if at_work else 0.15)
+    raised = 45 * digging * (0.6 + 0.12 * weather.wind_m_s(scene)) / (1 + 0.2 * min(scene.wetness_mm(), 20))
+    return {
+        "tsp_ug_m3": 1.4 * coarse + raised,
+        "pm10_ug_m3": coarse + 0.4 * raised,
+        "pm2_5_ug_m3": fine + 0.05 * raised,
+        "noise_laeq_db": 51 + 13 * min(1.0, digging) + 1.5 * scene.noise("site"),
+        **{name: value for name, value in weather.weather(scene).items() if name != "illuminance_lx"},
     }
 
 

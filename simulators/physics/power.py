@@ -28,6 +28,7 @@ _COOKER = (
     .03, .02, .02, .02, .05, .35, .70, .55, .25, .20, .45, .95,
     .60, .20, .15, .25, .75, 1., .80, .45, .30, .20, .10, .05,
 )  # fmt: skip
+_NOON = (0.0,) * 8 + (0.2, 0.5, 0.8, 1.0, 1.0, 0.8, 0.5, 0.2) + (0.0,) * 8
 
 
 def voltage_v(scene: Scene) -> float:
@@ -103,6 +104,35 @@ def power_meter(scene: Scene) -> Values:
         "energy_wh": full_w * used_h(_HOUSE, scene.t_s),
         "frequency_hz": 50 + 0.03 * scene.shared("grid", 300),
         "power_factor": factor,
+    }
+
+
+def three_phase_meter(scene: Scene) -> Values:
+    """A building's main meter: its load is uneven on three phases, a little of its roof's power goes back."""
+    full_w = scene.fixed("building_w", 40_000, 160_000)
+    roof_w = scene.fixed("roof_w", 0, 5_000)
+    factor = 0.94 + 0.02 * scene.wander("pf", 4000)
+    grow = 1 + 0.05 * scene.wander("load", 900)
+    values: Values = {}
+    for phase, share in zip("abc", (0.36, 0.33, 0.31), strict=True):
+        volts = voltage_v(scene) + 0.8 * scene.noise(f"u_{phase}")
+        power = full_w * share * in_use(_HOUSE, scene.t_s) * grow
+        values |= {
+            f"voltage_{phase}_v": volts,
+            f"power_{phase}_w": power,
+            f"current_{phase}_a": power / volts / factor,
+        }
+    power = full_w * in_use(_HOUSE, scene.t_s) * grow
+    energy = full_w * used_h(_HOUSE, scene.t_s)
+    return values | {
+        "power_w": power,
+        "reactive_power_var": power * math.tan(math.acos(factor)),
+        "apparent_power_va": power / factor,
+        "power_factor": factor,
+        "frequency_hz": 50 + 0.03 * scene.shared("grid", 300),
+        "energy_wh": energy,
+        "reverse_energy_wh": 0.1 * roof_w * used_h(_NOON, scene.t_s),
+        "reactive_energy_varh": energy * 0.36,
     }
 
 

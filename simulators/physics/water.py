@@ -92,3 +92,29 @@ def water_quality(scene: Scene) -> Values:
         "turbidity_ntu": 18 + 10 * scene.wander("mud", 20_000) + 2.5 * wet + abs(scene.noise("mud")),
         "ammonia_mg_l": max(0.02, 0.55 + 0.3 * scene.wander("nh3", 80_000) + 0.015 * wet),
     }
+
+
+def outfall(scene: Scene) -> Values:
+    """Treated wastewater of a works: it follows the day's use, rain thins and swells it."""
+    use = 1 + 0.35 * math.sin(2 * math.pi * (scene.local_hour - 9) / 24)
+    thin = 1 / (1 + 0.01 * min(scene.wetness_mm(), 40))
+    return {
+        "cod_mg_l": max(8.0, (26 + 8 * scene.wander("cod", 40_000)) * thin),
+        "ammonia_mg_l": max(0.1, (1.4 + 1.1 * scene.wander("nh3", 50_000)) * thin),
+        "total_phosphorus_mg_l": max(0.03, (0.24 + 0.12 * scene.wander("tp", 60_000)) * thin),
+        "total_nitrogen_mg_l": max(2.0, (10.5 + 2.5 * scene.wander("tn", 60_000)) * thin),
+        "suspended_solids_mg_l": max(2.0, 6 + 2.5 * scene.wander("ss", 20_000) + 0.1 * scene.wetness_mm()),
+        "ph": 7.15 + 0.2 * scene.wander("ph", 50_000),
+        "water_temperature_c": 0.7 * water_temperature_c(scene) + 7.5,
+        "effluent_m3_h": scene.fixed("works_m3_h", 300, 2_500) * use / thin + 4 * scene.noise("flow"),
+    }
+
+
+def groundwater(scene: Scene) -> Values:
+    """A shallow well of the delta: it rises over the days after rain and keeps the year's mean temperature."""
+    depth = scene.fixed("depth", 1.2, 3.4) + 0.25 * scene.wander("table", 900_000)
+    return {
+        "groundwater_depth_m": max(0.1, depth - 0.006 * min(scene.wetness_mm(86_400), 80)),
+        "water_temperature_c": 17.3 + 0.3 * scene.wander("warmth", 2e6),
+        "conductivity_us_cm": scene.fixed("salts", 800, 1_500) + 30 * scene.wander("salts", 400_000),
+    }

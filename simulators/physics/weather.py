@@ -45,16 +45,21 @@ def humidity_pct(scene: Scene) -> float:
     return min(99.0, max(18.0, 72 - 12 * day_course(scene.t_s) + 14 * scene.shared("moist", 180_000) + wet))
 
 
+def wind_m_s(scene: Scene) -> float:
+    """Return the speed of the wind at a place."""
+    wind = 3.2 + 2.2 * scene.shared("wind", 60_000) + 0.8 * day_course(scene.t_s) + 0.9 * scene.noise("gust")
+    return max(0.0, wind)
+
+
 def weather(scene: Scene) -> Values:
     """A weather station."""
-    wind = 3.2 + 2.2 * scene.shared("wind", 60_000) + 0.8 * day_course(scene.t_s) + 0.9 * scene.noise("gust")
     return {
         "temperature_c": air_temperature_c(scene),
         "humidity_pct": humidity_pct(scene),
         "pressure_hpa": 1016
         + 9 * math.cos(2 * math.pi * scene.t_s / 86400 / 365.2425)
         + 7 * scene.shared("p", 3e5),
-        "wind_speed_m_s": max(0.0, wind),
+        "wind_speed_m_s": wind_m_s(scene),
         "wind_direction_deg": (135 + 140 * scene.shared("veer", 150_000) + 15 * scene.noise("veer")) % 360,
         "illuminance_lx": sun.daylight_lx(scene.t_s, cloud(scene)),
     }

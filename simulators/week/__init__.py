@@ -1,4 +1,4 @@
-"""A week of sixty nodes with labelled faults, to try boards and rules on: the same seed gives the same week."""
+"""A week of sixty-four nodes with labelled faults, to try boards and rules on; one seed gives one week."""
 
 from simulators.week.plan import DISTRICTS, END_MS, FAULTS, PERIOD_MS, SEED, START_MS, Fault
 from simulators.week.week import Week, make_week

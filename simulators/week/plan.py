@@ -25,7 +25,7 @@ _COUNTS = {
     "water_level": 18, "rain_gauge": 3, "sluice_gate": 2, "manhole": 2, "streetlight": 6, "air_quality": 3,
     "water_quality": 2, "noise": 3, "soil": 1, "radiation": 1, "weather": 2, "structure": 2, "tunnel": 1,
     "power_meter": 3, "water_meter": 1, "gas_meter": 1, "charging_pile": 1, "parking_bay": 3, "footfall": 1,
-    "hazmat": 2,
+    "hazmat": 2, "outfall": 1, "dust": 1, "groundwater": 1, "three_phase_meter": 1,
 }  # fmt: skip
 _SOUTH_OF, _MIDDLE_OF = 31.285, 31.303
 
@@ -81,7 +81,7 @@ FAULTS: dict[str, Fault] = {
 
 
 def week_city(seed: int) -> City:
-    """Return sixty nodes in three districts behind two gateways, the gateways themselves among them."""
+    """Return sixty-four nodes in three districts behind two gateways, the gateways themselves among them."""
     city = load_city(seed, lamps=40)
     chosen = [_placed(node) for kind, count in _COUNTS.items() for node in _spread(city, kind, count)]
     gateways = [

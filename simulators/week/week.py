@@ -17,7 +17,7 @@ from simulators.week.status import Status, statuses
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Week:
-    """Sixty nodes, by id: all that they produced, what the cloud knew of them, what happened."""
+    """Sixty-four nodes, by id: all that they produced, what the cloud knew of them, what happened."""
 
     nodes: Mapping[str, Node]
     readings: Mapping[str, Sequence[Reading]]

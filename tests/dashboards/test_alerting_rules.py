@@ -336,7 +336,7 @@ def test_an_alert_has_the_numbers_of_its_rule() -> None:
     assert seconds(blue.to_dict()["for"]) * 1000 == rule.for_ms
     assert seconds(yellow.to_dict()["keepFiringFor"]) * 1000 == rule.keep_ms
     silent = {alert.variant: alert.enter for alert in SAID["node_silent"].alerts if alert.level == 1}
-    assert silent == {"60s": 600, "300s": 3000, "900s": 9000}
+    assert silent == {"60s": 600, "300s": 3000, "600s": 6000, "900s": 9000, "3600s": 36_000}
 
 
 def said(text: str) -> Said:

@@ -111,7 +111,7 @@ def test_every_quantity_is_drawn_on_the_board_of_its_system_and_on_that_of_its_n
                 for s in signals(ALL[name])
                 if s.kind == kind.name and s.over and s.source == "cityneuron"
             }
-            assert drawn >= set(kind.quantities), name
+            assert drawn >= set(kind.known if name.startswith("node-") else kind.quantities), name
         forms = {s.form for s in signals(ALL[f"node-{kind.name}-{language}"])}
         assert forms >= {Ask.FLAGGED, Ask.STATUS, Ask.EPISODES, Ask.EPISODE_COUNT, Ask.ROLLED}
 
@@ -347,12 +347,10 @@ def fill(store: servers.InfluxDB) -> None:
         lines += [status(kind, f"{kind.name[:8]}-{state}", state, now_ns - MINUTE_NS) for state in range(5)]
         for number in (1, 2):
             tags = {"district": DISTRICT, "node": f"{kind.name[:8]}-{number}", "site": "x"}
-            head, writer = series_head(kind.name, tags), SeriesWriter(kind.quantities)
+            head, writer = series_head(kind.name, tags), SeriesWriter(kind.known)
             for minute in range(6):
                 flag = {1: Flag.SUSPECT, 2: Flag.FAIL}.get(minute, Flag.PASS)
-                values = [
-                    float(minute % 2 if QUANTITIES[q].form is Form.STATE else minute) for q in kind.quantities
-                ]
+                values = [float(minute % 2 if QUANTITIES[q].form is Form.STATE else minute) for q in kind.known]
                 time_ns = now_ns - (30 - 5 * minute) * MINUTE_NS
                 more = ["clock_qc=3i"] if minute == 0 else []
                 lines.append(writer.line(head, values, [flag] * len(values), time_ns, more=more))
@@ -415,7 +413,7 @@ def rolled(time_ns: int) -> list[str]:
     lines = []
     for kind in KINDS.values():
         fields: dict[str, float] = {}
-        for name in kind.quantities:
+        for name in kind.known:
             quantity = QUANTITIES[name]
             means = {"leq": 60.0} if quantity.mean is Mean.ENERGY else {"mean": 2.0}
             fields |= {

@@ -65,6 +65,7 @@ _SOMEBODY = {
     "soil": "soil-01", "radiation": "rad-01", "weather": "wx-01", "structure": "bridge-01",
     "tunnel": "tunnel-01", "power_meter": "meter-001", "water_meter": "water-001", "gas_meter": "gas-001",
     "charging_pile": "pile-001", "parking_bay": "bay-001", "footfall": "foot-01", "hazmat": "hazmat-01",
+    "outfall": "outfall-01", "dust": "dust-01", "groundwater": "ground-01", "three_phase_meter": "feed-001",
     "gateway": "gw-north",
 }  # fmt: skip
 
@@ -288,9 +289,9 @@ def test_a_wrong_query_is_caught(city: City, name: str) -> None:
 # ---- the week itself -----------------------------------------------------------------------------------
 
 
-def test_the_week_has_sixty_nodes_of_every_kind_in_three_districts(city: City) -> None:
+def test_the_week_has_sixty_four_nodes_of_every_kind_in_three_districts(city: City) -> None:
     nodes = city.week.nodes.values()
-    assert len(nodes) == 60
+    assert len(nodes) == 64
     assert {node.kind for node in nodes} == set(KINDS)
     assert sum(node.kind == "water_level" for node in nodes) == 18
     assert len({node.district for node in nodes}) == 3

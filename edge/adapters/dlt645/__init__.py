@@ -7,9 +7,15 @@ finds who is on a line; `decode.py` explains frames to people.
 
 from __future__ import annotations
 
-from edge.adapters.adapter import Adapter
+from edge.adapters.adapter import Adapter, OfKind
 from edge.adapters.dlt645.decode import decode
-from edge.adapters.dlt645.items import WORDS
+from edge.adapters.dlt645.items import THREE_PHASE_WORDS, THREE_PHASES, WORDS
 from edge.adapters.dlt645.poller import Dlt645Options, Dlt645Poller
 
-ADAPTER = Adapter(decoder=lambda: decode, words=WORDS, options=Dlt645Options, poller=Dlt645Poller)
+ADAPTER = Adapter(
+    decoder=lambda: decode,
+    words=WORDS,
+    kinds={"three_phase_meter": OfKind(words=THREE_PHASE_WORDS, options={"items": list(THREE_PHASES)})},
+    options=Dlt645Options,
+    poller=Dlt645Poller,
+)

@@ -155,14 +155,36 @@ _FREEZES = {0: "timed", 1: "at once", 2: "at zones' change", 3: "at tables' chan
 
 WORDS: dict[str, Word] = {
     "00010000": Word("energy_wh", 1000.0),
+    "00020000": Word("reverse_energy_wh", 1000.0),
+    "00030000": Word("reactive_energy_varh", 1000.0),  # quadrants 1 and 4, unless the meter is set otherwise
+    "00040000": Word("reverse_reactive_energy_varh", 1000.0),  # 2 and 3
+    **{f"00010{tariff}00": Word(f"energy_t{tariff}_wh", 1000.0) for tariff in range(1, 5)},
     "02010100": Word("voltage_v"),
+    "02010200": Word("voltage_b_v"),
+    "02010300": Word("voltage_c_v"),
     "02020100": Word("current_a"),
+    "02020200": Word("current_b_a"),
+    "02020300": Word("current_c_a"),
     "02030000": Word("power_w", 1000.0),
+    "02030100": Word("power_a_w", 1000.0),
+    "02030200": Word("power_b_w", 1000.0),
+    "02030300": Word("power_c_w", 1000.0),
+    "02040000": Word("reactive_power_var", 1000.0),
+    "02050000": Word("apparent_power_va", 1000.0),
     "02060000": Word("power_factor"),
     "02800002": Word("frequency_hz"),
     "02800008": Word("battery_v"),
 }
-"""What the catalogue has: of three phases it knows one, and no energy but the one that a customer draws."""
+"""What the catalogue has. Combined energy, demands, settlement days, harmonics: a device's own table tells."""
+
+THREE_PHASE_WORDS: dict[str, Word] = {"02010100": Word("voltage_a_v"), "02020100": Word("current_a_a")}
+"""What a single-phase meter says of its only phase, a three-phase meter says of the first."""
+
+THREE_PHASES: tuple[str, ...] = (
+    "00010000", "00020000", "00030000", "0201FF00", "0202FF00", "0203FF00", "02040000", "02050000", "02060000",
+    "02800002",
+)  # fmt: skip
+"""What a three-phase meter is asked for: its phases in blocks: three questions on a slow line, not nine."""
 
 
 @lru_cache(maxsize=4096)

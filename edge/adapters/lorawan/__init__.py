@@ -103,7 +103,7 @@ def decoder() -> Decode:
 
 ADAPTER = Adapter(
     decoder=decoder,
-    words={**cayenne.WORDS, "rssi_dbm": Word("rssi_dbm")},
+    words={**cayenne.WORDS, "rssi_dbm": Word("rssi_dbm"), "snr_db": Word("snr_db")},
     options=LorawanOptions,
     hear=hear,
     ids=Ids(r"[0-9A-Fa-f]{16}", "its DevEUI, sixteen hex digits: 70b3d57ed0000007"),

@@ -29,6 +29,8 @@ _NAMES: Mapping[str, str] = {
     "rssi": "rssi_dbm",
 }
 """Usual names -> quantities; the catalogue's own names need no table."""
+_LEVEL = ("battery", ("%EL", "%", "/100"), "battery_pct")
+"""A battery's name is of its voltage, unless its unit says that it is a level."""
 
 _JOINTS = ":/._-"
 """What may stand between the name of a device and the name of what it measures. Sources: RFC 8428, RFC 9039."""
@@ -103,10 +105,15 @@ def _values(record: Record, name: str, options: SenmlOptions) -> list[Value]:
 
 
 def _value(key: str, number: float, unit: str, options: SenmlOptions) -> Value:
-    quantity = options.names.get(key) or _NAMES.get(key) or key
+    quantity = options.names.get(key) or _usual(key, unit)
     if quantity not in QUANTITIES:
         return Value(key, number)
     return Value(quantity, to_quantity(number, unit, quantity))
+
+
+def _usual(key: str, unit: str) -> str:
+    name, units, level = _LEVEL
+    return level if key == name and unit in units else _NAMES.get(key, key)
 
 
 _KEYS = {

@@ -24,7 +24,7 @@ _MORE: Mapping[str, Scale] = {
     "l": Scale("m3", 1e-3), "l/s": Scale("m3/s", 1e-3), "%": Scale("/", 1e-2), "count": Scale("/"),
     "%EL": Scale("/", 1e-2), "EL": Scale("s"), "1/min": Scale("1/s", 1 / 60), "beat/min": Scale("1/s", 1 / 60),
     "Hz": Scale("Hz"), "1/s": Scale("1/s"), "MHz": Scale("Hz", 1e6), "kVA": Scale("VA", 1e3),
-    "kvar": Scale("var", 1e3), "Ah": Scale("C", 3600.0), "varh": Scale("vars", 3600.0),
+    "kvar": Scale("var", 1e3), "Ah": Scale("C", 3600.0),
     "kvarh": Scale("vars", 3.6e6), "kVAh": Scale("VAs", 3.6e6), "Wh/km": Scale("J/m", 3.6),
     "m/h": Scale("m/s", 1 / 3600),
     "KiB": Scale("B", 1024.0), "GB": Scale("B", 1e9), "Mbit/s": Scale("bit/s", 1e6), "B/s": Scale("bit/s", 8.0),

@@ -71,10 +71,15 @@ WORDS: dict[str, Word] = {
     "08": Word("pressure_hpa"),
     "09": Word("gate_opening_m"),
     "0D": Word("soil_temperature_c"),
+    "0F": Word("groundwater_depth_m"),
     "10": Word("soil_moisture_pct"),
+    "11": Word("soil_moisture_20cm_pct"),
+    "13": Word("soil_moisture_40cm_pct"),
     "18": Word("humidity_pct"),
+    "26": Word("rain_total_mm"),
     "27": Word("flow_m3_s"),
     "35": Word("wind_speed_m_s"),
+    "37": Word("velocity_m_s"),
     "38": Word("battery_v"),
     "39": Word("level_m"),
     "3A": Word("level_down_m"),
@@ -84,15 +89,25 @@ WORDS: dict[str, Word] = {
     "47": Word("dissolved_oxygen_mg_l"),
     "48": Word("conductivity_us_cm"),
     "49": Word("turbidity_ntu"),
+    "4A": Word("permanganate_mg_l"),
+    "4B": Word("redox_mv"),
     "4C": Word("ammonia_mg_l"),
+    "4D": Word("total_phosphorus_mg_l"),
+    "4E": Word("total_nitrogen_mg_l"),
+    "58": Word("water_pressure_kpa"),
     "68": Word("water_flow_m3_h"),
-    "70": Word("voltage_v"),
-    "73": Word("current_a"),
+    "70": Word("voltage_a_v"),
+    "71": Word("voltage_b_v"),
+    "72": Word("voltage_c_v"),
+    "73": Word("current_a_a"),
+    "74": Word("current_b_a"),
+    "75": Word("current_c_a"),
     "F4": Word("rain_mm"),
     "F5-stage": Word("level_m"),
 }
 """What a station's own table may add to or change.
 
-Of the rain elements only the five-minute amounts are one quantity each time: the others repeat rain that those
-have told already. A relative stage (`F5`) becomes one above datum, `F5-stage`, where the station has a base.
+Of the rain elements the five-minute amounts are one quantity each time, and 26H is a running total: the others
+repeat rain that those have told already. A relative stage (`F5`) becomes one above datum, `F5-stage`, where the
+station has a base.
 """

@@ -119,7 +119,7 @@ def test_a_long_report_is_split_and_delivered_when_every_packet_is() -> None:
     station = client()
     figures = {
         name: Figure(values=dict.fromkeys(("Avg", "Min", "Max", "Cou"), QUANTITIES[name].high))
-        for name in CODES
+        for name in list(CODES)[:22]
     }
     ticket = station.report("2061", NOW_MS, figures, NOW_MS)
     sent = packets(station.take())

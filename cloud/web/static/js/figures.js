@@ -6,10 +6,10 @@ import { now_ms, quantityOf, store } from "./state.js";
 // How a kind's nodes become one number, where the mean of its headline is not what people ask for.
 const HOW = {
   water_level: { how: "max" }, manhole: { how: "max" }, rain_gauge: { how: "max" }, radiation: { how: "max" }, hazmat: { how: "max" },
-  structure: { how: "max" }, tunnel: { how: "max" },
+  structure: { how: "max" }, tunnel: { how: "max" }, outfall: { how: "max" }, dust: { how: "max" },
   streetlight: { how: "share", quantity: "lamp_on", words: "lamps" },
   parking_bay: { how: "share", quantity: "occupied", words: "occupied" },
-  charging_pile: { how: "sum" }, power_meter: { how: "sum" }, water_meter: { how: "sum" }, gas_meter: { how: "sum" }, footfall: { how: "sum" },
+  charging_pile: { how: "sum" }, power_meter: { how: "sum" }, three_phase_meter: { how: "sum" }, water_meter: { how: "sum" }, gas_meter: { how: "sum" }, footfall: { how: "sum" },
   noise: { how: "energy" }, sluice_gate: { how: "mean", words: "gate" },
 };
 const WORDS = { max: "highest", sum: "sum", mean: "average", energy: "average", share: "average" };

@@ -32,7 +32,7 @@ export const now_ms = () => (store.link.state === "lost" ? store.link.last_ms : 
 export function setCatalogue({ systems, kinds }) {
   store.systems = systems;
   store.kinds = new Map(kinds.map((kind) => [kind.name, kind]));
-  store.quantities = new Map(kinds.flatMap((kind) => kind.quantities).map((quantity) => [quantity.name, quantity]));
+  store.quantities = new Map(kinds.flatMap((kind) => [...kind.quantities, ...kind.further]).map((quantity) => [quantity.name, quantity]));
 }
 
 export const kindOf = (node) => store.kinds.get(node.kind);
