@@ -91,7 +91,7 @@ class Desk:
             for device in source.devices
         }
         self._nodes = {seat.device.node: seat for seat in self._seats.values()}
-        self._asked: dict[tuple[str, int, int], int] = {}
+        self._asked: dict[tuple[str, int], dict[int, int]] = {}  # (node, boot) -> first of a gap -> how often
 
     def take(self, reports: Iterable[Report], then: Callable[[], None] | None = None) -> None:
         """Put reports into the inbox; `then` is called when all are on disk, at once where there are none."""
@@ -141,25 +141,27 @@ class Desk:
             log.exception("an acknowledgement to %s cannot be read", node)
             return
         asked = [(first, last + 1) for first, last in ack.again[:MOST_SPANS]]
+        times = self._asked.pop((node, ack.boot), {})
+        open_still = {first: count for first, count in times.items() if first >= ack.upto}
+        if open_still or asked:
+            self._asked[node, ack.boot] = dict.fromkeys((first for first, _ in asked), 0) | open_still
         hopes = [self._hopes(seat, ack.boot, *span) for span in asked]
         gone = asked[: hopes.index(True)] if True in hopes else asked  # what is given up, is from below
         if gone and ack.boot == BOOT:
             first, end = gone[0][0], gone[-1][1]
             log.warning("%s: %s does not give what is missing in [%d, %d)", self.source.name, node, first, end)
             self._put(seat, seat.give_up(end), None)
-            for begin, _ in gone:
-                self._asked.pop((node, ack.boot, begin), None)
 
     def _hopes(self, seat: Seat, boot: int, first: int, end: int) -> bool:
         """Ask for what is missing in [first, end), and tell whether any of it may come."""
         assert self._ask is not None
-        key = (seat.device.node, boot, first)
-        times, device = self._asked.get(key, 0), seat.device
-        if times >= MOST_ASKS:
+        device = seat.device
+        times = self._asked[device.node, boot]
+        if times[first] >= MOST_ASKS:
             return False
         hopes = {self._ask(device.id, device.series, *span) for span in seat.wanted(boot, first, end)}
         if Hope.WAITS not in hopes:
-            self._asked[key] = times + 1
+            times[first] += 1
         return bool(hopes - {Hope.NONE})
 
     def command(self, node: str, payload: bytes) -> None:
