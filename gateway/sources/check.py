@@ -8,8 +8,9 @@ import os
 import re
 import socket
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ _KEYS_OF: Mapping[str, frozenset[str]] = {
 }  # fmt: skip
 """Transport -> the keys of a source that are for some transports alone."""
 _PLACE = re.compile(r"source\[(\d+)\](?:\.device\[(\d+)\])?(?:\.([A-Za-z_]\w*))?")
+_ABOUT = re.compile(
+    r"(?P<device>\.device\[)|\.(?P<key>\w+)|: unknown key '(?P<unknown>.+?)'|: (?P<missing>\w+) is missing"
+)
 _HEADER = re.compile(r"\s*\[\[\s*source(\s*\.\s*device)?\s*\]\]")
 
 
@@ -82,23 +86,35 @@ def check(text: str, tables: Mapping[str, Any], place: str) -> tuple[list[Source
 
 
 def _mistakes(table: Any, place: str) -> Iterator[ConfigError]:
-    """Yield the first mistake of a source, and the first of each of its other devices."""
-    try:
-        read_source(table, place)
-        return
-    except ConfigError as error:
-        first = error
-        yield first
+    """Yield the mistakes of a source, then those of each of its devices."""
+    yield from _each(lambda own: read_source(own, place), table, place)
     try:
         protocol, devices = adapter(table["protocol"]), table["device"]
     except (ConfigError, LookupError, TypeError):
         return
     for index, each in enumerate(devices if isinstance(devices, list) else ()):
+        here = f"{place}.device[{index}]"
+        yield from _each(partial(read_device, protocol, place=here), each, here)
+
+
+def _each(read: Callable[[Any], object], table: Any, place: str) -> Iterator[ConfigError]:
+    """Yield one mistake of a table after another: what is wrong is left out, and the rest read again."""
+    left = dict(table) if isinstance(table, Mapping) else {}
+    wrong: set[str] = set()
+    while True:
         try:
-            read_device(protocol, each, f"{place}.device[{index}]")
+            read(left if isinstance(table, Mapping) else table)
+            return
         except ConfigError as error:
-            if error.message != first.message:
-                yield error
+            about = _ABOUT.match(error.message.removeprefix(place))
+            if about is not None and (about["device"] or about["missing"] in wrong):
+                return
+            yield error
+            key = about and (about["key"] or about["unknown"])
+            if not key or key not in left:
+                return
+            wrong.add(key)
+            del left[key]
 
 
 def _unfit(source: SourceConfig, place: str) -> Iterator[ConfigError]:

@@ -109,7 +109,6 @@ def changed(text: str, old: str, new: str) -> str:
         (METER, '"serial"', '"rs485"', "source[0].transport: 'rs485' is none of", 4),
         (METER, '"serial"', '"mqtt"', "source[0]: dlt645 does not come by mqtt", 1),
         (METER, '"serial"', '"tcp-client"', "source[0].address: '/dev/null' is no host:port", 5),
-        (METER, "[[source.device]]", "[source.devices]", "source[0]: unknown key 'devices'", 1),
         (METER, METER[METER.index("[[source.device]]"):], "", "source[0] has no device", 1),
         (METER, '"000000000161"', '"16x"', "source[0].device[0].id: '16x' is no DL/T 645 address", 9),
         (METER, "hall-meter-1", "Hall 1", "source[0].device[0].node: not a node id: 'Hall 1'", 10),
@@ -186,6 +185,27 @@ def test_what_is_legal_but_odd_is_told_with_a_remedy(text: str, old: str, new: s
     (odd,) = found(text.replace(old, new) if old else text)
     assert words in odd.message
     assert odd.remedy and not odd.wrong
+
+
+def test_all_mistakes_of_a_file_are_named_at_once() -> None:
+    text = changed(changed(METER, "2400", '"fast"'), '"E"', '"even"') + "period_s = -1\nwake = 2\n"
+    text += changed(changed(LOGGER, "address", "adress"), "outfall-1", "Outfall").replace("123456", "1", 1)
+    assert [
+        (each.line, each.message.removeprefix("g.toml.source")[:40]) for each in found(text) if each.wrong
+    ] == [
+        (6, "[0].baud: 'fast' is not int"),
+        (7, "[0].parity: 'even' is none of 'N', 'E', "),
+        (13, "[0].device[0]: unknown key 'wake'"),
+        (12, "[0].device[0].period_s: -1 is not within"),
+        (18, "[1]: unknown key 'adress'"),
+        (14, "[1]: address is missing"),
+        (21, "[1].device[0].node: not a node id: 'Outf"),
+    ]
+
+
+def test_a_name_that_is_nearly_that_of_the_devices_is_told_with_what_it_should_be() -> None:
+    unknown, missing = found(changed(METER, "[[source.device]]", "[source.devices]"))
+    assert "unknown key 'devices'" in unknown.message and "[[source.device]]" in missing.remedy
 
 
 def test_one_table_in_single_brackets_is_told_apart_from_none() -> None:
