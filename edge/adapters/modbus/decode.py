@@ -138,8 +138,6 @@ def _answered(device: str, unit: int, pdu: bytes, asked: bytes) -> Fields:
         return found
     known = _known(device)
     _hold(unit, pdu, asked, known)
-    if "bits" in found and found["kind"] == "response":
-        found["bits"] = found["bits"][: int.from_bytes(asked[4:6], "big")]
     return found | (_measured(known, found, asked) if known else {})
 
 

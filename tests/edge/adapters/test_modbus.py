@@ -64,12 +64,6 @@ def test_an_echo_before_the_answer_is_skipped_and_said() -> None:
     assert said(asked, request=asked)["error"] == "truncated"
 
 
-def test_the_bits_are_those_that_were_asked_for() -> None:
-    asked = frame("01 01 0000 0003")
-    assert said(frame("01 01 01 05").hex(), request=asked.hex())["bits"] == [1, 0, 1]
-    assert said(frame("01 01 01 05").hex())["bits"] == [1, 0, 1, 0, 0, 0, 0, 0]
-
-
 def test_registers_that_number_values_have_their_own_width() -> None:
     asked = frame("01 04 0016 0001").hex()
     found = said(frame("01 04 04 0001E240").hex(), request=asked, device="edpbox-eb1")
