@@ -30,6 +30,7 @@ class Verdict(StrEnum):
     SAME = "same"
     KEPT = "kept"
     """People changed it in Grafana: it stays as they left it, unless forced."""
+    GONE = "removed"
     FILE = "from files"
     """Grafana reads it from provisioning files, and takes it from nowhere else."""
 
