@@ -187,7 +187,7 @@ _PANELS: dict[str, tuple[str, str]] = {
     "by_rule": ("Alerts by rule", "各规则警情数"),
     "by_about": (
         "Episodes begun in the time shown. A rule that leads by far may want another threshold.",
-        "所选时段内开始的警情数。某条规则遥遥领先时，应检查其阈值。",
+        "所选时段内开始的警情数。某条规则明显偏多时，应检查其阈值。",
     ),
     "acknowledged_now": ("Open alerts, acknowledged", "未结束警情的确认情况"),
     "acknowledged_about": (
