@@ -151,6 +151,18 @@ def test_whoever_saves_at_the_same_moment_is_not_overwritten(server: GrafanaServ
     assert server.saved(ONE)["title"] == "meanwhile"
 
 
+def test_a_board_that_the_catalogue_has_no_more_is_told_and_left(
+    server: GrafanaServer, grafana: Grafana, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list(push(grafana))
+    server.people_save(UIDS[1], title="Mine")  # nobody is told of what people made of it
+    monkeypatch.setattr("dashboards.push.boards", list)
+    (left,) = [step for step in push(grafana) if step.kind == "board"]
+    assert (left.path, left.verdict) == (f"/d/{ONE}", Verdict.KEPT)
+    assert "the catalogue has it no more" in left.note
+    assert list(server.boards) == UIDS
+
+
 def test_a_folder_that_people_renamed_keeps_its_name(server: GrafanaServer, grafana: Grafana) -> None:
     server.folders[FOLDER_UID] = {"uid": FOLDER_UID, "title": "水务"}
     first = next(push(grafana))
