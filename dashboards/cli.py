@@ -40,7 +40,13 @@ Force = Annotated[bool, typer.Option("--force", help="Overwrite what people chan
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 
 _HERE = "http://127.0.0.1:3000"
-_COLOURS = {Verdict.NEW: "green", Verdict.CHANGED: "yellow", Verdict.KEPT: "magenta", Verdict.FILE: "magenta"}
+_COLOURS = {
+    Verdict.NEW: "green",
+    Verdict.CHANGED: "yellow",
+    Verdict.GONE: "yellow",
+    Verdict.KEPT: "magenta",
+    Verdict.FILE: "magenta",
+}
 
 
 @app.command()

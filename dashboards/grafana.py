@@ -47,6 +47,10 @@ class Grafana:
         """PUT what replaces."""
         return self._ask("PUT", path, json=body)
 
+    def delete(self, *path: str) -> Any:
+        """DELETE what is there."""
+        return self._ask("DELETE", path)
+
     def _ask(self, method: str, path: tuple[str, ...], *, absent_is_none: bool = False, **options: Any) -> Any:
         from grafana_client.client import GrafanaException
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from dashboards.boards import TAG
 from dashboards.check.walk import as_dict, as_dicts, lost, place
 from dashboards.grafana import Grafana, Json
 
@@ -30,6 +31,7 @@ class Verdict(StrEnum):
     SAME = "same"
     KEPT = "kept"
     """People changed it in Grafana: it stays as they left it, unless forced."""
+    GONE = "removed"
     FILE = "from files"
     """Grafana reads it from provisioning files, and takes it from nowhere else."""
 
@@ -74,6 +76,21 @@ def boards(grafana: Grafana, contents: Sequence[Json], *, force: bool) -> Iterat
     for content in contents:
         found = grafana.get("dashboards", "uid", str(content["uid"]))
         yield _board(grafana, content, found, force=force)
+
+
+def left_over(grafana: Grafana, contents: Sequence[Json]) -> Iterator[Step]:
+    """Boards that we pushed once and the catalogue has no more: nobody is made to miss one, but it is said."""
+    ours = {str(content["uid"]) for content in contents}
+    for found in as_dicts(grafana.get("search", tag=TAG, type="dash-db")):
+        uid = str(found.get("uid"))
+        if uid not in ours and str(_last_version(grafana, uid).get("message") or "").startswith(MARK):
+            yield Step(
+                kind="board",
+                name=f"{found.get('title')} ({uid})",
+                verdict=Verdict.KEPT,
+                note="the catalogue has it no more: remove it in Grafana if nobody needs it",
+                path=f"/d/{uid}",
+            )
 
 
 def _board(grafana: Grafana, content: Json, found: Json | None, *, force: bool) -> Step:

@@ -55,6 +55,7 @@ def alerting(grafana: Grafana, files: Files, folder_title: str, *, force: bool) 
             found = None
         yield _step("policies", "the tree", body, found, partial(grafana.put, *_ROOT, "policies"), force=force)
     yield from _groups(grafana, files, folder_title, force=force)
+    yield from _deleted(grafana, files, force=force)
 
 
 def _receivers(files: Files) -> list[Json]:
@@ -98,6 +99,27 @@ def _groups(grafana: Grafana, files: Files, folder_title: str, *, force: bool) -
             found = {**found, "provenance": next(iter(kept)) if len(kept) == 1 else ""}
         write = partial(grafana.put, *_ROOT, "folder", uid, "rule-groups", name)
         yield _step("rule group", f"{title} / {name}", body, found, write, force=force)
+
+
+def _deleted(grafana: Grafana, files: Files, *, force: bool) -> Iterator[Step]:
+    """Rules of the mode that was left: who goes back to the watchers is not told of everything twice."""
+    gone = {str(entry.get("uid")) for _, entry in files.entries("deleteRules")}
+    for rule in as_dicts(grafana.get(*_ROOT, "alert-rules")) if gone else ():
+        uid, provenance = str(rule.get("uid")), rule.get("provenance", "")
+        if uid not in gone:
+            continue
+        verdict, note, take = Verdict.GONE, "", partial(grafana.delete, *_ROOT, "alert-rules", uid)
+        if provenance == "file":
+            verdict, note = Verdict.FILE, "Grafana reads it from a file"
+        elif provenance != "api" and not force:
+            verdict, note = Verdict.KEPT, "made or changed by people in Grafana; --force removes it"
+        yield Step(
+            kind="rule",
+            name=str(rule.get("title") or uid),
+            verdict=verdict,
+            note=note,
+            take=take if verdict is Verdict.GONE else None,
+        )
 
 
 def folders(files: Files, folder_title: str) -> dict[str, str]:

@@ -16,7 +16,9 @@ FOLDER = "City Neuron"
 def steps(grafana: Grafana, folder: str, alerting: Files | None, *, force: bool) -> Iterator[Step]:
     """Look at Grafana and say what pushing would do; each step is taken, or not, before the next one looks."""
     yield plan.folder(grafana, FOLDER_UID, folder)
-    yield from plan.boards(grafana, [board.to_dict() for board in boards()], force=force)
+    contents = [board.to_dict() for board in boards()]
+    yield from plan.boards(grafana, contents, force=force)
+    yield from plan.left_over(grafana, contents)
     if alerting is not None:
         for uid, title in plan_alerting.folders(alerting, folder).items():
             if uid != FOLDER_UID:

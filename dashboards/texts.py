@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 from edge.model.kinds import Kind, System
@@ -21,27 +22,27 @@ _BOARDS: dict[str, tuple[str, str]] = {
     "city_about": (
         "Is the city well, and how fresh is what is shown? Generated from the catalogue: edit the catalogue, "
         "not this board.",
-        "全市总览：运行是否正常，数据是否及时。由目录自动生成：请修改目录，不要直接修改本看板。",
+        "全市总览：运行是否正常，数据是否及时。由节点目录自动生成：请修改节点目录，不要直接修改本看板。",
     ),
     "system_about": (
         "{system}: where it stands now, each kind of node, and the long term. Generated from the catalogue.",
-        "{system}：当前态势、各类节点和长期变化。由目录自动生成。",
+        "{system}：当前态势、各类节点和长期变化。由节点目录自动生成。",
     ),
     "site": ("Site", "站点"),
     "site_about": (
         "All that stands at one site, whatever system it belongs to. Generated from the catalogue.",
-        "一个站点的全部节点，不分系统。由目录自动生成。",
+        "一个站点的全部节点，不分系统。由节点目录自动生成。",
     ),
     "one": ("Node: {kind}", "节点：{kind}"),
     "one_about": (
         "One node: all it measures, its quality, link, battery and account. Generated from the catalogue.",
-        "单个节点：全部观测量、数据质量、通信与电池、数据账目。由目录自动生成。",
+        "单个节点：全部观测量、数据质量、通信与电池、数据账目。由节点目录自动生成。",
     ),
     "pipeline": ("Pipeline", "数据链路"),
     "pipeline_about": (
         "The way of the readings from node to store: is all accounted for, and how long does it take? "
         "Generated from the catalogue.",
-        "读数从节点到入库的全过程：账目是否相符，耗时多久。由目录自动生成。",
+        "读数从节点到入库的全过程：账目是否相符，耗时多久。由节点目录自动生成。",
     ),
     "alerts": ("Alerts", "警情"),
     "alerts_about": (
@@ -114,6 +115,7 @@ _PANELS: dict[str, tuple[str, str]] = {
         "{quantity}{unit}, as the node reports it. {how}",
         "{quantity}{unit}，由节点上报，不设量程上限。{how}",
     ),
+    "about_state": ("{quantity}: 1 is yes, 0 is no. {how}", "{quantity}：1 为是，0 为否。{how}"),
     "and": (", ", "、"),
     "then": ("; ", "；"),
     "unit": (", in {unit}", "（{unit}）"),
@@ -122,7 +124,7 @@ _PANELS: dict[str, tuple[str, str]] = {
     "how_sum": ("Sum of each interval.", "取各时段合计。"),
     "how_last": ("Last value of each interval.", "取各时段末值。"),
     "how_rate": ("Growth of the counter, per hour.", "由累计值求每小时增量。"),
-    "how_share": ("Share of the nodes that are on.", "取处于开启状态的节点占比。"),
+    "how_share": ("Share of the nodes where it is yes.", "取状态为“是”的节点占比。"),
     "how_total": ("Sum over the nodes of their means.", "各节点均值之和。"),
     "lines": (" Lines: {lines}.", "界线：{lines}。"),
     "line_above": ("{rule}: {values}", "{rule}：{values}"),
@@ -187,7 +189,7 @@ _PANELS: dict[str, tuple[str, str]] = {
     "by_rule": ("Alerts by rule", "各规则警情数"),
     "by_about": (
         "Episodes begun in the time shown. A rule that leads by far may want another threshold.",
-        "所选时段内开始的警情数。某条规则遥遥领先时，应检查其阈值。",
+        "所选时段内开始的警情数。某条规则明显偏多时，应检查其阈值。",
     ),
     "acknowledged_now": ("Open alerts, acknowledged", "未结束警情的确认情况"),
     "acknowledged_about": (
@@ -234,7 +236,7 @@ _PANELS: dict[str, tuple[str, str]] = {
     "rolled_three": ("Least, mean and greatest of each window.", "各时段的最小值、平均值和最大值。"),
     "rolled_energy": ("Energy mean of each window.", "各时段的能量平均值。"),
     "rolled_grown": ("Growth of the counters in each window.", "各时段累计值的增量。"),
-    "rolled_share": ("Share of time that the state was on.", "处于开启状态的时间占比。"),
+    "rolled_share": ("Share of time in which it was yes.", "状态为“是”的时间占比。"),
     "rolled_sum": ("Sum of each window.", "各时段合计。"),
     "state_now": ("State", "状态"),
     "state_about": (
@@ -321,12 +323,17 @@ _WORDS: dict[str, tuple[str, str]] = {
     "level_4": ("red", "红"),
 }
 
+_SEAM = re.compile(r"(?<=[\u4e00-\u9fff])(?=[A-Za-z0-9])|(?<=[A-Za-z0-9])(?=[\u4e00-\u9fff])")
+"""Where Chinese and Latin letters meet there is a space: 最新 PM2.5."""
+
 TEXTS: dict[str, tuple[str, str]] = {**_BOARDS, **_ROWS, **_PANELS, **_WORDS}
 
 
 def text(key: str, language: Language, **values: object) -> str:
     """Return a text of the table, its {places} filled in."""
-    return TEXTS[key][0 if language is Language.EN else 1].format(**values)
+    if language is Language.EN:
+        return TEXTS[key][0].format(**values)
+    return _SEAM.sub(" ", TEXTS[key][1].format(**values))
 
 
 def label(row: Kind | System | Quantity | Rule, language: Language) -> str:

@@ -293,8 +293,9 @@ def about(name: str, language: Language, how: str = "") -> str:
     """Return what the catalogue says of a quantity."""
     quantity = QUANTITIES[name]
     shown = UNITS[quantity.unit].display
+    key = "about" if quantity.high < _OPEN_ENDED else "about_plain"
     return text(
-        "about" if quantity.high < _OPEN_ENDED else "about_plain",
+        "about_state" if quantity.form is Form.STATE else key,
         language,
         quantity=label(quantity, language),
         unit=text("unit", language, unit=shown) if shown not in ("", quantity.label_en) else "",

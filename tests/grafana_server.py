@@ -79,6 +79,8 @@ class GrafanaServer:
                 web.put(provisioning + "/contact-points/{uid}", self.put_contact_point),
                 web.get(provisioning + "/policies", self.get_policies),
                 web.put(provisioning + "/policies", self.put_policies),
+                web.get(provisioning + "/alert-rules", self.alert_rules),
+                web.delete(provisioning + "/alert-rules/{uid}", self.delete_rule),
                 web.get(provisioning + "/folder/{folder}/rule-groups/{group}", self.get_group),
                 web.put(provisioning + "/folder/{folder}/rule-groups/{group}", self.put_group),
             ]
@@ -207,6 +209,14 @@ class GrafanaServer:
         ]
         self.groups[folder, request.match_info["group"]] = {**body, "rules": rules}
         return web.json_response(body)
+
+    async def alert_rules(self, _: web.Request) -> web.Response:
+        return web.json_response([rule for group in self.groups.values() for rule in group["rules"]])
+
+    async def delete_rule(self, request: web.Request) -> web.Response:
+        for group in self.groups.values():
+            group["rules"] = [rule for rule in group["rules"] if rule["uid"] != request.match_info["uid"]]
+        return web.Response(status=204)
 
 
 def spans(rule: Json) -> Json:

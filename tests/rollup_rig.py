@@ -46,6 +46,7 @@ class City:
         self.raw: Store = make(Level.RAW)
         self.stores: dict[Level, Store] = {level: make(level) for level in ROLLED}
         self.folder, self._keep = folder, options.pop("keep", KeepConfig())
+        self._zone: ZoneInfo = options.pop("zone", SHANGHAI)
         self._config = RollupConfig(**{"settle_s": 0.0, "first_days": 3.0, **options})
         self.begin()
 
@@ -53,9 +54,9 @@ class City:
         """Make the roller anew, as a restart would; `open` makes it know what the last one left."""
         self.roller = Roller(
             self.raw, self.stores, Records(self.registry), config=self._config, keep=self._keep,
-            zone=SHANGHAI, now_ms=lambda: self.now_ms,
+            zone=self._zone, now_ms=lambda: self.now_ms,
         )  # fmt: skip
-        self.reader = Reader(self.raw, self.stores, self.roller.covered, SHANGHAI)
+        self.reader = Reader(self.raw, self.stores, self.roller.covered, self._zone)
 
     async def write(self, *points: Point, noted: bool = True) -> None:
         """Write readings; `noted`: through the cloud, which takes notice of what is late."""
@@ -93,9 +94,9 @@ class City:
         )
 
 
-def embedded(folder: Path) -> Any:
+def embedded(folder: Path, zone: ZoneInfo = SHANGHAI) -> Any:
     """Return what makes the stores of levels, in files."""
-    return lambda level: EmbeddedStore(folder / f"store{level.suffix}.db", timezone=SHANGHAI)
+    return lambda level: EmbeddedStore(folder / f"store{level.suffix}.db", timezone=zone)
 
 
 def influxql(url: str) -> Any:

@@ -173,9 +173,11 @@ class Reader:
         half_ms = WINDOW_S[level] * MS_PER_S // 2
         values = await self._ask(level, kind, node, prefix + field, span)
         counts = values if field == "count" else await self._ask(level, kind, node, prefix + "count", span)
+        weights = dict(counts)  # a window may be written between the two questions
         return [
-            Window(time_ms + half_ms, value, count)
-            for (time_ms, value), (_, count) in zip(values, counts, strict=True)
+            Window(time_ms + half_ms, value, weights[time_ms])
+            for time_ms, value in values
+            if time_ms in weights
         ]
 
     async def _ask(self, level: Level, kind: str, node: str | None, field: str, span: Span) -> Values:

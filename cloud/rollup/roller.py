@@ -11,10 +11,11 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from zoneinfo import ZoneInfo
 
-from cloud.levels import DAY_MS, HOUR_MS, KeepConfig, Level, RollupConfig, window_end, window_start
+from cloud.levels import DAY_MS, EARLIEST_MS, HOUR_MS, KeepConfig, Level, RollupConfig, window_end, window_start
 from cloud.patience import keep_at
 from cloud.rollup.fold import Fold, counters
 from cloud.rollup.records import Due, Records
+from cloud.stores.apart import write_apart
 from cloud.stores.protocol import NS_PER_MS, Span, Store
 from edge.model.kinds import KINDS
 from edge.protocol.lines import Point, Tags
@@ -22,6 +23,8 @@ from edge.protocol.lines import Point, Tags
 LOOK_EVERY_S = 20.0
 NEAR_MS = 24 * HOUR_MS
 """So far back late data is looked for every hour; further back once a day."""
+QUARTER_MS = HOUR_MS // 4
+"""Hours begin at a whole quarter of an hour in every time zone of the world."""
 FIELDS_A_PART = 300_000
 POINTS_A_WRITE = 5_000
 UNTIL, SINCE = "rolled_until_ms", "rolled_since_ms"
@@ -71,15 +74,15 @@ class Roller:
         """Take notice of points that were just written here; return once what is late among them is on disk."""
         if self._until_ms is None:
             return
-        hours = {
-            (point.measurement, point.time_ns // NS_PER_MS // HOUR_MS)
+        quarters = {
+            (point.measurement, point.time_ns // NS_PER_MS // QUARTER_MS * QUARTER_MS)
             for point in points
             if point.time_ns is not None and point.time_ns < self._until_ms * NS_PER_MS
         }
         late = {
-            Due(Level.HOURS, kind, window_start(Level.HOURS, hour * HOUR_MS, self._zone))
-            for kind, hour in hours
-            if kind in KINDS and hour * HOUR_MS >= self._oldest_ms()
+            Due(Level.HOURS, kind, window_start(Level.HOURS, quarter_ms, self._zone))
+            for kind, quarter_ms in quarters
+            if kind in KINDS and quarter_ms >= self._oldest_ms()
         }
         new = late - self._late.keys()
         for one in late:
@@ -90,19 +93,27 @@ class Roller:
     async def tick(self) -> None:
         """Roll up what has ended since the last time, and what has changed; nothing while no hour has ended."""
         now_ms = self._now_ms()
+        if now_ms < EARLIEST_MS:
+            return
         closed_ms = window_start(Level.HOURS, now_ms - round(self._config.settle_s * 1_000), self._zone)
         if self._since_ms is None or self._until_ms is None:
             first_ms = closed_ms - round(self._config.first_days * DAY_MS)
             self._since_ms = self._until_ms = window_start(Level.DAYS, first_ms, self._zone)
             await self._records.move({SINCE: self._since_ms, UNTIL: self._until_ms})
-        if closed_ms <= self._until_ms:
+        if closed_ms < self._until_ms:
+            _log.warning("the clock went back: hours are made again from %d", closed_ms)
+            await self._move(closed_ms)
+        if closed_ms == self._until_ms:
             return
         await self._hours(Span(start_ms=self._look_from(closed_ms), end_ms=closed_ms))
         await self._late_hours(closed_ms)
         await self._days(closed_ms)
-        await self._records.move({UNTIL: closed_ms})
-        self._until_ms = closed_ms
+        await self._move(closed_ms)
         await self._prune(now_ms)
+
+    async def _move(self, until_ms: int) -> None:
+        await self._records.move({UNTIL: until_ms})
+        self._until_ms = until_ms
 
     async def owed(self) -> int:
         """Return how many windows are known to wait for being rolled up again."""
@@ -166,9 +177,17 @@ class Roller:
     async def _days(self, closed_ms: int) -> None:
         """Roll up the days that are due and over."""
         for due in await self._records.due(Level.DAYS):
-            if window_end(Level.DAYS, due.start_ms, self._zone) <= closed_ms:
-                await self._roll(due, 1)
+            end_ms = window_end(Level.DAYS, due.start_ms, self._zone)
+            if end_ms <= closed_ms:
+                if await self._is_whole(due.kind, Span(start_ms=due.start_ms, end_ms=end_ms)):
+                    await self._roll(due, 1)
                 await self._records.done(due)
+
+    async def _is_whole(self, kind: str, day: Span) -> bool:
+        """Tell whether the day's readings are there still: a database drops them by its own retention."""
+        has = await self._raw.amounts(kind, day, HOUR_MS // 1_000)
+        had = await self._records.rolled(kind, day)
+        return all(has.get(start_ms, 0) >= fields for start_ms, fields in had.items())
 
     async def _roll(self, due: Due, parts: int) -> None:
         """Work out a window from the raw values, and write it."""
@@ -182,7 +201,7 @@ class Roller:
             await asyncio.to_thread(fold.add, found)
         points = await asyncio.to_thread(fold.points, start_ms)
         for first in range(0, len(points), POINTS_A_WRITE):
-            await self._stores[due.level].write(points[first : first + POINTS_A_WRITE])
+            await write_apart(self._stores[due.level], points[first : first + POINTS_A_WRITE], _log)
 
     async def _before(self, kind: str, span: Span) -> dict[tuple[Tags, str], float]:
         """Return what counters showed last in the window before: a longer silence's growth has no window."""

@@ -7,7 +7,7 @@ episodes are read from the alerts' audit, whose steps are numbered, so none is l
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 from cloud.alerts.desk import Desk
 from cloud.alerts.view import unit
 from cloud.board import Board
-from cloud.errors import StoreRejected
 from cloud.levels import SeriesConfig
 from cloud.patience import keep_at
 from cloud.registry import Registry
@@ -23,8 +22,8 @@ from cloud.registry.alert_tables import AlertStepRow
 from cloud.registry.level_tables import PositionRow
 from cloud.series.episodes import episode_point
 from cloud.series.status import Status, changed, status_of, status_point
+from cloud.stores.apart import write_apart
 from cloud.stores.protocol import Store
-from edge.protocol.lines import Point
 
 LOOK_EVERY_S = 2.0
 STEPS_AT_ONCE = 500
@@ -75,12 +74,11 @@ class SeriesWriter:
         if not due:
             return
         counts = (await self._registry.ledger()).nodes
-        await self._write(
-            [
-                status_point(status, self._board.of(status.node.id), counts.get(status.node.id), now_ms)
-                for status in due
-            ]
-        )
+        points = [
+            status_point(status, self._board.of(status.node.id), counts.get(status.node.id), now_ms)
+            for status in due
+        ]
+        await write_apart(self._store, points, _log)
         self._told = {status.node.id: status for status in now}
         self._whole_ms = minute_ms if whole else self._whole_ms
 
@@ -95,24 +93,10 @@ class SeriesWriter:
             episode = alert.episode
             node = self._desk.facts.nodes.get(episode.node)
             points.append(episode_point(alert, node, self._desk.labels(episode.rule), unit(episode.quantity)))
-        await self._write(points)
+        await write_apart(self._store, points, _log)
         last = steps[-1][0]
         await self._registry.transact(lambda session: session.merge(PositionRow(name=POSITION, value=last)))
         return len(steps) == STEPS_AT_ONCE
-
-    async def _write(self, points: Sequence[Point]) -> None:
-        """Write points; one that the store will never take does not keep the others out."""
-        if not points:
-            return
-        try:
-            await self._store.write(points)
-        except StoreRejected as error:
-            if len(points) == 1:
-                _log.warning("a point of %s was refused: %s", points[0].measurement, error)
-                return
-            half = len(points) // 2
-            await self._write(points[:half])
-            await self._write(points[half:])
 
 
 def _steps_after_position(session: Session) -> list[tuple[int, int, str]]:

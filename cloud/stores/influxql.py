@@ -36,6 +36,7 @@ from edge.protocol.store_http import is_about_the_request, words_of
 LINES_A_REQUEST = 5_000
 PARSE_IN_THREAD_BYTES = 256 * 1024
 QUERY_TIMEOUT_S, CHECK_TIMEOUT_S = 30.0, 3.0
+STORED = 204
 _DAY_MS = 86_400_000
 _BY_SERIES = ", ".join(f'"{tag}"' for tag in SERIES_TAGS)
 
@@ -80,7 +81,9 @@ class InfluxQLStore:
                 for point in points[start : start + LINES_A_REQUEST]
             ]
             params = {"db": self._database, "precision": "ns"}
-            await self._request("POST", "/write", params, "\n".join(lines).encode())
+            status, raw = await self._request("POST", "/write", params, "\n".join(lines).encode())
+            if status != STORED:
+                raise self._no_answer(f"{status} to a write", raw)
 
     async def latest(
         self, kinds: Collection[str] | None = None, node: str | None = None, since_ms: int | None = None
@@ -187,17 +190,36 @@ class InfluxQLStore:
 
     async def _query(self, query: str) -> list[dict[str, Any]]:
         """Run one statement; return its series. Times are nanoseconds."""
-        raw = await self._request("GET", "/query", {"db": self._database, "epoch": "ns", "q": query}, None)
-        answer = (
-            await asyncio.to_thread(json.loads, raw) if len(raw) > PARSE_IN_THREAD_BYTES else json.loads(raw)
-        )
-        (result,) = answer["results"]
+        _, raw = await self._request("GET", "/query", {"db": self._database, "epoch": "ns", "q": query}, None)
+        try:
+            answer = (
+                await asyncio.to_thread(json.loads, raw)
+                if len(raw) > PARSE_IN_THREAD_BYTES
+                else json.loads(raw)
+            )
+            (result,) = answer["results"]
+            series: list[dict[str, Any]] = result.get("series", [])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise self._no_answer("what is no answer to a query", raw) from error
         if "error" in result:
             raise StoreUnavailable(f"{self._url} refused {query[:80]!r}: {result['error']}")
-        series: list[dict[str, Any]] = result.get("series", [])
+        if any(part.get("partial") for part in (result, *series)):
+            raise StoreUnavailable(
+                f"{self._url} answered {query[:80]!r} in part only",
+                remedy="set max-row-limit = 0 in its [http]: what is left out of an answer cannot be counted",
+            )
         return series
 
-    async def _request(self, method: str, path: str, params: Mapping[str, str], body: bytes | None) -> bytes:
+    def _no_answer(self, what: str, raw: bytes) -> StoreUnavailable:
+        """A proxy, a page of maintenance, a login: whatever says 200 and is no store."""
+        return StoreUnavailable(
+            f"{self._url} answered {what}: {words_of(raw)[:80]!r}",
+            remedy="does the url lead to the store, and not to a proxy?",
+        )
+
+    async def _request(
+        self, method: str, path: str, params: Mapping[str, str], body: bytes | None
+    ) -> tuple[int, bytes]:
         if self._session is None:
             raise StoreUnavailable(f"the store {self._url} is not open")
         try:
@@ -210,7 +232,7 @@ class InfluxQLStore:
             ) from error
         if reply.status >= 400:
             raise _refusal(self._url + path, reply.status, raw)
-        return raw
+        return reply.status, raw
 
 
 def _refusal(place: str, status: int, raw: bytes) -> StoreFull | StoreRejected | StoreUnavailable:

@@ -8,6 +8,7 @@ it finds has a place and a remedy.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from dashboards.check import (
@@ -31,6 +32,9 @@ from dashboards.check import (
 )
 from dashboards.check.fault import Fault, Faults
 from dashboards.check.files import Files, read, standard
+
+_OF_TYPES = (TypeError, ValueError, AttributeError, KeyError, IndexError)
+"""What a value of another type than Grafana's leads to."""
 
 Checker = Callable[[Files], Faults]
 
@@ -72,7 +76,26 @@ def judge(files: Files) -> list[Fault]:
 
 
 def _by(checkers: dict[str, Checker], files: Files) -> list[Fault]:
-    return [fault for checker in checkers.values() for fault in checker(files)]
+    return [fault for name, checker in checkers.items() for fault in _judged(name, checker, files)]
+
+
+def _judged(name: str, checker: Checker, files: Files) -> list[Fault]:
+    """What a checker finds; where values are of types that it cannot look at, it looks file by file."""
+    try:
+        return [*checker(files)]
+    except _OF_TYPES as error:
+        alone = [replace(files, boards={own: board}, alerting={}) for own, board in files.boards.items()]
+        alone += [replace(files, boards={}, alerting={own: one}) for own, one in files.alerting.items()]
+        if len(alone) > 1:
+            return [fault for one in alone for fault in _judged(name, checker, one)]
+        return [
+            Fault(
+                file=next(iter([*files.boards, *files.alerting]), "files"),
+                where=name,
+                what=f"has a value of a type that cannot be judged: {error}",
+                remedy="compare the types of its values with a generated file",
+            )
+        ]
 
 
 def check(paths: Iterable[Path] = ()) -> list[Fault]:

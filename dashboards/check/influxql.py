@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from dashboards.check.durations import is_zone
@@ -197,12 +198,13 @@ def _is_bound(cut: list[Token]) -> bool:
     return False
 
 
-def grouped_by(query: str) -> set[str]:
+@lru_cache(maxsize=4096)
+def grouped_by(query: str) -> frozenset[str]:
     """Return the tags of all GROUP BY; an unreadable query groups by nothing."""
     try:
         cut = tokens(query)
     except Unreadable:
-        return set()
+        return frozenset()
     depths = _depths(cut)
     found: set[str] = set()
     at: int | None = None  # how deep the GROUP BY stands in which we are
@@ -213,4 +215,4 @@ def grouped_by(query: str) -> set[str]:
             at = None
         elif depth == at and (token.kind == "ident" or token.upper not in ("", "TIME") or token.text == "*"):
             found.add(token.text.strip('"'))
-    return found
+    return frozenset(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from dashboards.check import grammar, influxql
 from dashboards.check.fault import Fault, Faults
@@ -19,10 +20,16 @@ _ON_BOARDS = frozenset({"__timeFilter", "__from", "__to", "__user", "__org", "__
 _TAG = re.compile(r"\$tag_(\w+)|\[\[tag_(\w+)\]\]")
 
 
+@lru_cache(maxsize=4096)  # a query stands in the boards of both languages
+def wrong_with(query: str) -> tuple[str, ...]:
+    """Return what is wrong with a query: what is not portable, or else what cannot be parsed or planned."""
+    return (*influxql.faults(query),) or (*grammar.faults(influxql.tokens(query)),)
+
+
 def check(files: Files) -> Faults:
     """Look at every query of panels, variables, annotations and rules."""
     for query in queries(files):
-        for what in [*influxql.faults(query.text)] or [*grammar.faults(influxql.tokens(query.text))]:
+        for what in wrong_with(query.text):
             yield Fault(
                 file=query.file,
                 where=query.where,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -450,6 +450,35 @@ def test_a_broken_alert_file_is_caught_and_the_fault_named(
     found = judge(files(board(), broken(alerting(), path, value)))
     assert expected in said(found)
     assert all(fault.remedy and fault.file == "alerts.yaml" for fault in found)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in a file, by its path."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        yield (*path, key)
+        yield from places(one, (*path, key))
+
+
+@pytest.mark.parametrize("value", [[[]], 1.5, {"a": [1]}, None], ids=["lists", "a number", "a table", "null"])
+def test_a_value_of_any_type_anywhere_is_judged_and_breaks_nothing(
+    monkeypatch: pytest.MonkeyPatch, value: Any
+) -> None:
+    monkeypatch.setenv("PATH", "")  # without amtool, which would be started for each
+    for path in places(board()):
+        judge(files(broken(board(), path, value), alerting()))
+    for path in places(alerting()):
+        judge(files(board(), broken(alerting(), path, value)))
+
+
+def test_a_file_that_cannot_be_judged_keeps_no_other_from_being_judged() -> None:
+    odd, plain = (
+        broken(board(), ("links", 0, "tags"), [[]]),
+        {**broken(board(), (*D, "unit"), "metres"), "uid": "others"},
+    )
+    text = said(judge(Files(boards={"odd.json": odd, "plain.json": plain})))
+    assert "odd.json links: has a value of a type that cannot be judged" in text
+    assert "plain.json panel 2 “Level”: has the unit 'metres'" in text
 
 
 NOT_PORTABLE = {

@@ -151,6 +151,18 @@ def test_whoever_saves_at_the_same_moment_is_not_overwritten(server: GrafanaServ
     assert server.saved(ONE)["title"] == "meanwhile"
 
 
+def test_a_board_that_the_catalogue_has_no_more_is_told_and_left(
+    server: GrafanaServer, grafana: Grafana, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list(push(grafana))
+    server.people_save(UIDS[1], title="Mine")  # nobody is told of what people made of it
+    monkeypatch.setattr("dashboards.push.boards", list)
+    (left,) = [step for step in push(grafana) if step.kind == "board"]
+    assert (left.path, left.verdict) == (f"/d/{ONE}", Verdict.KEPT)
+    assert "the catalogue has it no more" in left.note
+    assert list(server.boards) == UIDS
+
+
 def test_a_folder_that_people_renamed_keeps_its_name(server: GrafanaServer, grafana: Grafana) -> None:
     server.folders[FOLDER_UID] = {"uid": FOLDER_UID, "title": "水务"}
     first = next(push(grafana))
@@ -323,6 +335,25 @@ def test_what_is_shipped_is_the_same_the_second_time(
     server.writes.clear()
     assert verdicts(objects(push(grafana, alerting=shipped))) == {Verdict.SAME}
     assert server.writes == []
+
+
+def test_going_back_to_the_watchers_takes_the_city_s_rules_out(
+    server: GrafanaServer, grafana: Grafana, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GRAFANA_OPERATIONS_EMAIL", "GRAFANA_DUTY_EMAIL"):
+        monkeypatch.setenv(name, "duty@example.org")
+    whole, watchers = (read([GENERATED / "alerting" / mode]) for mode in (Mode.ALL_GRAFANA, Mode.WATCHERS))
+    list(push(grafana, alerting=whole))
+    rules = {rule["uid"]: rule for group in server.groups.values() for rule in group["rules"]}
+    rules["cn-flood-red"]["provenance"] = ""  # somebody took it over in Grafana
+    gone = [step for step in objects(push(grafana, alerting=watchers)) if step.kind == "rule"]
+    kept = [step.name for step in gone if step.verdict is Verdict.KEPT]
+    assert kept == ["洪水 Flood stage (红 red)"]
+    left = {rule["uid"] for group in server.groups.values() for rule in group["rules"]}
+    assert left == {"cn-flood-red"} | {
+        rule["uid"] for _, group in watchers.entries("groups") for rule in group["rules"]
+    }
+    assert len(gone) == len(rules) - len(left) + 1
 
 
 def test_policies_that_people_made_are_kept_and_a_change_of_ours_goes_in(

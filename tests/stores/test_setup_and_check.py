@@ -186,6 +186,14 @@ async def test_what_is_wrong_is_named_with_its_remedy(
         assert found[step][0] != "ok" and words in found[step][1] and remedy in found[step][2], found
 
 
+async def test_a_level_that_is_kept_less_long_than_the_finer_one_is_told(influxdb: servers.InfluxDB) -> None:
+    influxdb.query("", "CREATE DATABASE city_hours WITH DURATION 7d")
+    influxdb.query("", "CREATE DATABASE city_days")
+    verdict, said, remedy = (await look(Target(url=influxdb.url, api="v1", rolls_up=True)))["retention"]
+    assert (verdict, said) == ("warning", "it keeps city_hours for 7 days, less long than city")
+    assert "--keep-hours-days" in remedy
+
+
 async def test_nothing_of_a_check_stays_in_the_store(influxdb: servers.InfluxDB) -> None:
     async with AsyncExitStack() as stack:
         for server in (InfluxDB2(influxdb), InfluxDB3(influxdb)):

@@ -6,6 +6,7 @@ import re
 from dataclasses import asdict, dataclass
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from itertools import pairwise
 
 from cloud.errors import StoreUnavailable
 from cloud.stores.admin.plan import LEVELS
@@ -64,6 +65,8 @@ async def check_store(target: Target, now_s: float) -> list[Finding]:
         if target.reads and age not in (Age.VICTORIA, Age.CITY):
             found.append(await _read(server, target))
         found.append(await _retention(server, target, age))
+        if target.rolls_up:
+            found += await _levels(server, target, age)
         found.append(_clock(ping, now_s))
         return found
 
@@ -137,7 +140,7 @@ async def _read(server: Server, target: Target) -> Finding:
 
 
 async def _retention(server: Server, target: Target, age: Age) -> Finding:
-    days = await _kept_days(server, target, age)
+    days = await _kept_days(server, target.database, age)
     if days is None:
         return Finding(
             step="retention",
@@ -156,17 +159,33 @@ async def _retention(server: Server, target: Target, age: Age) -> Finding:
     return Finding(step="retention", verdict=Verdict.OK, said=said)
 
 
-async def _kept_days(server: Server, target: Target, age: Age) -> float | None:
+async def _levels(server: Server, target: Target, age: Age) -> list[Finding]:
+    """Say which level is kept for less long than the finer one: its windows vanish before their readings."""
+    name = target.database
+    kept = [await _kept_days(server, name + level, age) for level in LEVELS]
+    return [
+        Finding(
+            step="retention",
+            verdict=Verdict.WARNING,
+            said=f"it keeps {name}{level} for {days:g} days, less long than {name}{finer}",
+            remedy=f"`cityneuron store setup --keep{level.replace('_', '-')}-days` changes it; 0 is for ever",
+        )
+        for (finer, longer), (level, days) in pairwise(zip(LEVELS, kept, strict=True))
+        if days and longer is not None and (not longer or days < longer)
+    ]
+
+
+async def _kept_days(server: Server, database: str, age: Age) -> float | None:
     """Return how many days the store keeps readings, 0 for ever, None where it does not say."""
     if age is Age.V1:
         try:
-            series = await server.query(f'SHOW RETENTION POLICIES ON "{target.database}"', target.database)
+            series = await server.query(f'SHOW RETENTION POLICIES ON "{database}"', database)
         except StoreUnavailable:
             return None
         rows = [dict(zip(part["columns"], row, strict=True)) for part in series for row in part["values"]]
         return next((hours_of(row["duration"]) / 24 for row in rows if row["default"]), None)
     if age is Age.V2:
-        answer = await server.ask("GET", "/api/v2/buckets", params={"name": target.database})
+        answer = await server.ask("GET", "/api/v2/buckets", params={"name": database})
         buckets = answer.json.get("buckets", []) if answer.ok and isinstance(answer.json, dict) else []
         rules = [rule for bucket in buckets for rule in bucket.get("retentionRules", [])]
         return sum(rule.get("everySeconds", 0) for rule in rules) / 86_400 if buckets else None
