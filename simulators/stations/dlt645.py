@@ -20,6 +20,16 @@ _MOST_KEPT = 512
 _OWN_ADDRESS = 0x04000401
 _HOURLY = 0x0504  # then what of it (00 time, 01 and 02 energies, FF all), then how many freezes ago
 _BETWEEN = b"\xaa"
+_FROM_A_TIME = 0x06000001  # then how many load records, and the minute of the first
+_GROUPS = (
+    (VOLTAGE_A, 0x02010200, 0x02010300, CURRENT_A, 0x02020200, 0x02020300, FREQUENCY),
+    (POWER, 0x02030100, 0x02030200, 0x02030300, REACTIVE_POWER, 0x02040100, 0x02040200, 0x02040300),
+    (POWER_FACTOR, 0x02060100, 0x02060200, 0x02060300),
+    (ENERGY, REVERSE_ENERGY, 0x00030000, 0x00040000),
+    (0x00050000, 0x00060000, 0x00070000, 0x00080000),
+    (0x02800004, 0x02800005),
+)
+"""The groups of a load record; a record has those of which it has any value."""
 
 _FORMS: tuple[tuple[int, int, int, int, bool], ...] = (
     (0xFF000000, 0x00000000, 4, 2, False),  # energies, kWh and kvarh
@@ -30,6 +40,7 @@ _FORMS: tuple[tuple[int, int, int, int, bool], ...] = (
     (0xFFFF0000, 0x02050000, 3, 4, True),  # kVA
     (0xFFFF0000, 0x02060000, 2, 3, True),
     (0xFFFFFFFF, 0x02800002, 2, 2, False),  # Hz
+    (0xFFFFFFFE, 0x02800004, 3, 4, True),  # kW, kvar of now
 )
 """Mask and identifier -> bytes, decimals, and whether the top bit is the direction."""
 
@@ -51,7 +62,8 @@ class Meter:
     functions it was asked for and does not do: all that would change it.
 
     `hours` are its hourly freezes, the newest first; it has room for `keeps` of them, what was never frozen is
-    zeros. `in_blocks`: whether it tells one as a block.
+    zeros. `in_blocks`: whether it tells one as a block. `loads` are its load records: by YYMMDDhhmm, values by
+    identifier; None where it has none at all.
     """
 
     address: str
@@ -65,9 +77,12 @@ class Meter:
     hours: Sequence[Hour] = ()
     keeps: int = 0
     in_blocks: bool = True
+    loads: Mapping[str, Mapping[int, float]] | None = None
 
     def answer(self, control: int, data: bytes) -> bytes:
         """Return the frame that answers a function with its data (33h taken off); b"" for none."""
+        if control == _READ and int.from_bytes(data[:4], "little") == _FROM_A_TIME and self.loads is not None:
+            return self._frame(control, data[:4] + self._load(data[9:4:-1].hex()))
         if control == _READ and len(data) >= 4:
             return self._told(control, data[:4], 0)
         if control == _READ_ON and len(data) == 5:
@@ -95,7 +110,7 @@ class Meter:
             return self.raw[identifier]
         if identifier >> 16 == _HOURLY:
             return self._hour(identifier >> 8 & 0xFF, identifier & 0xFF)
-        return b"".join(self._one(each) for each in self._members(identifier))
+        return b"".join(_packed(each, self.readings[each]) for each in self._members(identifier))
 
     def _hour(self, what: int, ago: int) -> bytes:
         """Return (part of) the freeze so many freezes ago; b"" for what the meter has not."""
@@ -108,6 +123,18 @@ class Meter:
             parts[0xFF] = b"".join(part + _BETWEEN for part in parts.values())
         return parts.get(what, b"")
 
+    def _load(self, minute: str) -> bytes:
+        """Return the record of a minute; b"" where there is none."""
+        values = (self.loads or {}).get(minute)
+        if values is None:
+            return b""
+        body = bytes.fromhex(minute)[::-1]
+        for group in _GROUPS:
+            told = not values.keys().isdisjoint(group)
+            body += b"".join(_packed(each, values.get(each, 0.0)) for each in group if told) + _BETWEEN
+        record = b"\xa0\xa0" + bytes((len(body),)) + body
+        return record + bytes((sum(record) & 0xFF, 0xE5))
+
     def _members(self, identifier: int) -> list[int]:
         """Return the elements of a block (FF in one place), in their order; the element itself otherwise."""
         for shift in (8, 16):
@@ -115,19 +142,6 @@ class Meter:
                 mask = 0xFFFFFFFF ^ 0xFF << shift
                 return sorted(each for each in self.readings if each & mask == identifier & mask)
         return [identifier] if identifier in self.readings else []
-
-    def _one(self, identifier: int) -> bytes:
-        number = self.readings[identifier]
-        width, decimals, signed = next(
-            (form[2:] for form in _FORMS if identifier & form[0] == form[1]), (4, 2, False)
-        )
-        if number is None:
-            return b"\xff" * width
-        digits = f"{round(abs(number) * 10**decimals):0{2 * width}d}"
-        packed = bytearray(bytes.fromhex(digits)[::-1])
-        if signed and number < 0:
-            packed[-1] |= 0x80
-        return bytes(packed)
 
     def _frame(self, control: int, data: bytes) -> bytes:
         return b"\xfe" * self.preamble + frame(self.address, control | _FROM_METER, data)
@@ -183,3 +197,17 @@ def _means(asked: bytes, address: str) -> bool:
     own = bytes.fromhex(address)[::-1]
     short = asked.rstrip(bytes((_ANY,)))
     return own[: len(short)] == short
+
+
+def _packed(identifier: int, number: float | None) -> bytes:
+    """Return a number as an identifier has it, low byte first; FF for none."""
+    width, decimals, signed = next(
+        (form[2:] for form in _FORMS if identifier & form[0] == form[1]), (4, 2, False)
+    )
+    if number is None:
+        return b"\xff" * width
+    digits = f"{round(abs(number) * 10**decimals):0{2 * width}d}"
+    packed = bytearray(bytes.fromhex(digits)[::-1])
+    if signed and number < 0:
+        packed[-1] |= 0x80
+    return bytes(packed)

@@ -98,11 +98,14 @@ def _heard(found: Adapter, frame: bytes, options: Mapping[str, Any], chance: ran
 
 
 def _recalls(poller: Poller) -> Sequence[Exchange]:
-    """Return the first question for what a device remembers of the day before now."""
+    """Return the first questions for what a device remembers of the day before now."""
     memory = poller.memory if isinstance(poller, Remembering) else None
     if memory is None or not memory.want(NOW_MS - 86_400_000, NOW_MS, 3_600_000, NOW_MS):
         return ()
-    return memory.recall(NOW_MS, 1e9)
+    first = memory.recall(NOW_MS, 1e9)
+    for exchange in memory.recall(NOW_MS, 1e9):
+        exchange.read(FURTHER["dlt645"][0])  # what was frozen last: the clock is right
+    return (*first, *memory.recall(NOW_MS, 1e9))
 
 
 def _crc16(data: bytes, *, hj212: bool = False) -> int:
@@ -199,9 +202,11 @@ FURTHER: dict[str, tuple[bytes, ...]] = {
     "dlt645": tuple(
         _seal_dlt645(bytes.fromhex("686101000000006891 00" + hour + "0000"))
         for hour in (
-            "34323738 33 55 54 44 59 DD 89 67 45 33 DD 33 34 33 33 DD",  # an hour's block, 33h added
+            "34323738 33 55 54 3C 59 DD 89 67 45 33 DD 33 34 33 33 DD",  # an hour's block, 33h added
             "34323738 33 55 54 44 59 89 67 45 33 33 34 33 33",
             "34333738 33 55 54 44 59",
+            "34333339 D3D3 67 33 3C 55 44 59 38 56 33 33 33 33 CC 7C B3 33 33 33 33 33 33 83 36 DD DD 34 38"
+            "33 33 33 33 33 33 DD 89 67 45 33 33 33 34 33 33 33 33 33 33 33 33 33 DD DD DD 85 18",
         )
     ),
 }

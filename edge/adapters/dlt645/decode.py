@@ -7,6 +7,7 @@ from typing import Any
 from edge.adapters.adapter import Case
 from edge.adapters.dlt645.freeze import freeze, is_block
 from edge.adapters.dlt645.items import item
+from edge.adapters.dlt645.load import AT_A_TIME, load_records
 from edge.adapters.dlt645.telegram import Asking, Telegram, reported_address, telegram
 from edge.adapters.dlt645.values import elements, said
 from edge.adapters.envelope import WAKE_UP
@@ -40,6 +41,8 @@ def _answer(found: Telegram) -> dict[str, Any]:
     if found.function == Asking.READ and is_block(found.di) and not found.more:
         hour = freeze(found.data[4:])
         return {"value": [hour.time or None, hour.forward, hour.reverse], "unit": "kWh"}
+    if found.function == Asking.READ and found.di == AT_A_TIME and not found.more:
+        return {"value": [[record.time or None, record.values] for record in load_records(found.data[4:])]}
     if found.function != Asking.READ or (known := item(found.di)) is None:
         return {}  # what follows upon an earlier frame cannot be read without it
     try:

@@ -50,14 +50,19 @@ def frozen_at(raw: bytes) -> str:
     return spelt(raw)
 
 
-def moment_ms(digits: str, zone: ZoneInfo) -> int:
+def moment_ms(told: str, zone: ZoneInfo) -> int:
     """Return YYMMDDhhmm as epoch milliseconds. Raises FrameError `time`."""
-    year, month, day, hour, minute = (int(digits[at : at + 2]) for at in range(0, 10, 2))
+    year, month, day, hour, minute = (int(told[at : at + 2]) for at in range(0, 10, 2))
     try:
         moment = datetime(2000 + year, month, day, hour, minute, tzinfo=zone)
     except ValueError:
-        raise FrameError("time", f"{digits} is no time") from None
+        raise FrameError("time", f"{told} is no time") from None
     return round(moment.timestamp() * 1000)
+
+
+def digits(at_ms: int, zone: ZoneInfo) -> str:
+    """Return a moment as YYMMDDhhmm."""
+    return f"{datetime.fromtimestamp(at_ms / 1000, zone):%y%m%d%H%M}"
 
 
 def _parts(data: bytes) -> list[bytes]:

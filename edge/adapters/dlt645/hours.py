@@ -46,6 +46,11 @@ class Hours:
             return 1
         return next(filter(None, map(self._place, sorted(self._wanted))), 1)
 
+    @property
+    def wanted(self) -> list[int]:
+        """The hours that are looked for, oldest first."""
+        return sorted(self._wanted)
+
     def known(self, number: int) -> int | None:
         """Return the moment of a freeze as far as it is known, and likely still has this number."""
         return self._known.get(number)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from edge.adapters.adapter import Exchange, Memory
 from edge.adapters.dlt645.items import item
-from edge.adapters.dlt645.memory import FROZEN, HourlyFreezes
+from edge.adapters.dlt645.memory import FROZEN, MeterMemory
 from edge.adapters.dlt645.questions import Questions
 from edge.adapters.dlt645.telegram import EVERYBODY
 from edge.adapters.dlt645.values import elements, number
@@ -61,10 +61,9 @@ class Dlt645Poller:
         self._further: dict[str, int] = {}  # identifier -> parts of its answer beside the first
         self._questions = Questions(address(device), options.wake_up, options.timeout_s)
         asked = {key for di in options.items if (known := item(di)) for key in known.keys}
-        kept = [key for key in FROZEN if key in asked]
         self.memory: Memory | None = None
-        if options.history and kept:
-            self.memory = HourlyFreezes(self._questions, kept, ZoneInfo(options.time_zone))
+        if options.history and not asked.isdisjoint(FROZEN):
+            self.memory = MeterMemory(self._questions, asked, ZoneInfo(options.time_zone))
 
     def exchanges(self) -> Sequence[Exchange]:
         """Return the questions of one round, without those to which the meter said that it has no such data."""

@@ -52,13 +52,15 @@ class Questions:
         if self._last is not None:
             self._last.before = None
 
-    def exchange(self, di: str, understand: Understand, refused: Refused, part: int = 0) -> Exchange:
-        """Return the question for an identifier, or for a further part of its data."""
+    def exchange(
+        self, di: str, understand: Understand, refused: Refused, part: int = 0, which: bytes = b""
+    ) -> Exchange:
+        """Return the question for an identifier (of records: which), or for a further part of its data."""
         question = self._last = _Question(di=di, part=part, before=self._last)
         if part:
             request = follow_request(self._address, di, part, wake_up=self._wake_up)
         else:
-            request = read_request(self._address, di, wake_up=self._wake_up)
+            request = read_request(self._address, di, which=which, wake_up=self._wake_up)
         read = partial(self._read, question, understand, refused)
         return Exchange(request=request, read=read, timeout_s=self.timeout_s)
 

@@ -87,9 +87,9 @@ def error_text(word: int) -> str:
     return ", ".join(text for bit, text in ERROR_WORDS.items() if word & bit) or f"error {word:02X}"
 
 
-def read_request(address: str, di: str, *, wake_up: int = 4) -> bytes:
-    """Return the question for an identifier."""
-    return _request(Asking.READ, address, wire(di), wake_up)
+def read_request(address: str, di: str, *, which: bytes = b"", wake_up: int = 4) -> bytes:
+    """Return the question for an identifier; of records it says `which`."""
+    return _request(Asking.READ, address, wire(di) + which, wake_up)
 
 
 def follow_request(address: str, di: str, part: int, *, wake_up: int = 4) -> bytes:

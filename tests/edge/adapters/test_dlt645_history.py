@@ -27,6 +27,7 @@ ADDRESS = "000000000161"
 NOON = datetime(2026, 11, 22, 4, tzinfo=UTC)  # in Shanghai
 MINUTE_MS = 60_000
 EVER_S = 1e9
+RECORDS = 0x06000001
 
 
 def ms(moment: datetime) -> int:
@@ -95,44 +96,10 @@ def energies(agos: Iterable[float]) -> dict[float, tuple[Value, ...]]:
     return {ago: (Value("00010000", 1000.0 - ago),) for ago in agos}
 
 
-def read(di: str, data: str) -> dict[str, Any]:
-    return decode(Case(raw=dlt645.frame(ADDRESS, 0x91, bytes.fromhex(di)[::-1] + bytes.fromhex(data))))
-
-
-@pytest.mark.parametrize(
-    ("di", "data", "value"),
-    [
-        ("05040001", "0009221126", "2611220900"),
-        ("05040101", "56341200", 1234.56),
-        ("050402FE", "56341200", 1234.56),
-        ("0504FF01", "0009221126 AA 56341200 AA 00010000 AA", ["2611220900", 1234.56, 1.0]),
-        ("0504FF02", "0009221126 AA 56341200 AA AA", ["2611220900", 1234.56, None]),
-        ("0504FF03", "0009221126 56341200 00010000", ["2611220900", 1234.56, 1.0]),
-        ("0504FF03", "0009221126 56341200", ["2611220900", 1234.56, None]),
-        ("0504FF04", "0000000000 AA 00000000 AA 00000000 AA", [None, 0.0, 0.0]),
-        ("0504FFFE", "FFFFFFFFFF AA FFFFFFFF AA FFFFFFFF AA", [None, None, None]),
-    ],
-)
-def test_a_freeze_is_shown_as_it_was_written(di: str, data: str, value: Any) -> None:
-    found = read(di, data)
-    assert found["value"] == value and found.get("unit") == (None if di[4:6] == "00" else "kWh")
-
-
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [("00092211", "length"), ("0009221126 AA 563412", "length"), ("000922112A AA 56341200 AA", "bcd"),
-     ("0009221126 AA 5634120F AA", "bcd"), ("0009221126 AA 56341200 AA 00010000 AA 00010000", "length")],
-)  # fmt: skip
-def test_a_block_that_is_none_is_refused(data: str, reason: str) -> None:
-    with pytest.raises(FrameError) as caught:
-        read("0504FF01", data)
-    assert caught.value.reason == reason
-
-
 def test_the_hours_of_a_gap_are_asked_for_one_by_one_and_found() -> None:
     found, asked = recalled(memory(), meter(), *span(5, 3))
     assert found == energies((5, 4, 3))
-    assert asked == [0x0504FF01, 0x0504FF06, 0x0504FF05, 0x0504FF04]
+    assert asked == [0x0504FF01, *3 * [RECORDS], 0x0504FF06, 0x0504FF05, 0x0504FF04]
 
 
 def test_reverse_energy_is_told_where_the_meter_is_asked_for_it() -> None:
@@ -143,16 +110,8 @@ def test_reverse_energy_is_told_where_the_meter_is_asked_for_it() -> None:
 def test_a_meter_without_the_block_is_asked_for_its_parts_and_the_time_once_more() -> None:
     found, asked = recalled(memory(), meter(in_blocks=False), *span(4, 3))
     assert found == energies((4, 3))
-    assert asked == [
-        0x0504FF01,
-        0x05040001,
-        0x05040005,
-        0x05040105,
-        0x05040005,
-        0x05040004,
-        0x05040104,
-        0x05040004,
-    ]
+    twice = [[0x05040000 + ago, 0x05040100 + ago, 0x05040000 + ago] for ago in (5, 4)]
+    assert asked == [0x0504FF01, 0x05040001, RECORDS, RECORDS, *twice[0], *twice[1]]
 
 
 @pytest.mark.parametrize("in_blocks", [True, False])
@@ -271,6 +230,65 @@ def test_questions_that_may_take_longer_than_there_is_time_are_not_asked() -> No
     remembers = memory(timeout_s=1.5)
     remembers.want(*span(3, 3), HOUR_MS, ms(NOON))
     assert remembers.recall(ms(NOON), 1.4) == [] and len(remembers.recall(ms(NOON), 1.6)) == 1
+
+
+def energy_of(values: tuple[Value, ...]) -> float | None:
+    return next(value.number for value in values if value.key == "00010000")
+
+
+def loads(agos: Iterable[float], values: dict[int, float]) -> dict[str, dict[int, float]]:
+    return {hour(ago).time: values | {dlt645.ENERGY: 1000.0 - ago} for ago in agos}
+
+
+def test_a_load_record_fills_an_hour_with_all_that_the_meter_is_asked_for() -> None:
+    told = loads(
+        range(90), {dlt645.VOLTAGE_A: 230.5, dlt645.POWER: -0.25, 0x02030100: -0.25, dlt645.FREQUENCY: 50.03}
+    )
+    found, asked = recalled(memory(), meter(loads=told), *span(5, 0))
+    assert {ago: energy_of(values) for ago, values in found.items()} == {ago: 1000.0 - ago for ago in range(6)}
+    row = {"02010100": 230.5, "02020100": 0.0, "02800002": 50.03, "02030000": -0.25, "00010000": 997.0}
+    assert {value.key: value.number for value in found[3]} == row
+    assert asked == [0x0504FF01, *6 * [RECORDS]]
+
+
+def test_what_is_asked_for_a_record_is_one_of_that_minute() -> None:
+    remembers = memory()
+    remembers.want(*span(3, 3), HOUR_MS, ms(NOON))
+    assert ask(remembers, meter(), ms(NOON)) == [0x0504FF01]
+    (exchange,) = remembers.recall(ms(NOON), EVER_S)
+    assert decode(Case(raw=exchange.request))["data_hex"] == "01000006" + "01" + "0009221126"
+
+
+def test_hours_that_no_record_tells_come_from_their_freezes() -> None:
+    told = loads([5, 3], {dlt645.VOLTAGE_A: 230.5})
+    found, _ = recalled(memory(items=("00010000", "02010100")), meter(loads=told), *span(5, 3))
+    assert [sorted(value.key for value in found[ago]) for ago in (5, 4, 3)] == [
+        ["00010000", "02010100"], ["00010000"], ["00010000", "02010100"],
+    ]  # fmt: skip
+
+
+def test_a_record_without_energies_is_completed_by_the_freeze_of_its_hour() -> None:
+    told = {hour(ago).time: {dlt645.VOLTAGE_A: 230.0 + ago} for ago in range(9)}
+    found, _ = recalled(memory(items=("00010000", "02010100")), meter(loads=told), *span(5, 3))
+    assert found == {
+        ago: (Value("02010100", 230.0 + ago), Value("00010000", 1000.0 - ago)) for ago in (5, 4, 3)
+    }
+
+
+def test_a_meter_without_load_records_is_asked_for_three_and_in_the_next_gap_for_none() -> None:
+    remembers, of = memory(), meter()
+    assert recalled(remembers, of, *span(20, 12))[1].count(RECORDS) == 3
+    found, asked = recalled(remembers, of, *span(9, 2))
+    assert found == energies(range(2, 10)) and RECORDS not in asked
+
+
+def test_a_meter_that_keeps_silent_about_records_is_asked_for_three_and_then_for_freezes() -> None:
+    class Shy(Meter):
+        def answer(self, control: int, data: bytes) -> bytes:
+            return b"" if data[3:4] == b"\x06" else super().answer(control, data)
+
+    found, asked = recalled(memory(), Shy(address=ADDRESS, hours=hours(range(99)), keeps=96), *span(9, 2))
+    assert found == energies(range(2, 10)) and asked.count(RECORDS) == 3
 
 
 @pytest.mark.parametrize("options", [{"history": False}, {"items": ("02030000", "00000000")}])

@@ -34,7 +34,7 @@ node = "{node}"
 kind = "power_meter"
 period_s = {period_s}
 timeout_s = 5.0
-items = ["00010000"]
+items = ["00010000", "02010100"]
 """
 
 
@@ -51,6 +51,7 @@ async def test_hours_that_pass_while_the_gateway_is_away_come_from_the_meters_ow
 ) -> None:
     """The gateway is away from 8:15 to 12:15, and starts anew at 13:15, perhaps before it has asked."""
     hourly = {"whole": meter(1, keeps=96), "parts": meter(2, keeps=96, in_blocks=False), "lacking": meter(3)}
+    hourly["records"] = meter(5, keeps=96)
     meters = {**hourly, "minutes": meter(4, keeps=96)}
     line, began_s = dlt645.Line(meters.values()), time.monotonic()
 
@@ -62,6 +63,10 @@ async def test_hours_that_pass_while_the_gateway_is_away_come_from_the_meters_ow
             each.hours = [
                 Hour(f"{last - ago * HOUR:%y%m%d%H%M}", 112.0 + (last - NOON) / HOUR - ago) for ago in range(96)
             ]
+        hours = hourly["records"].hours
+        hourly["records"].loads = {
+            each.time: {dlt645.ENERGY: each.forward, dlt645.VOLTAGE_A: 231.5} for each in hours
+        }
 
     async with behind_tcp(line) as port:
         tables = [
@@ -80,7 +85,7 @@ async def test_hours_that_pass_while_the_gateway_is_away_come_from_the_meters_ow
     accounts = {node: account for node, account in street.accounts().items() if node in meters}
     assert all(account.balanced and account.queued == 0 for account in accounts.values())
     counts = {node: (accounts[node].produced, accounts[node].stored, accounts[node].missing) for node in hourly}
-    assert counts == {"whole": (6, 6, 0), "parts": (6, 6, 0), "lacking": (6, 3, 3)}
+    assert counts == {"whole": (6, 6, 0), "parts": (6, 6, 0), "lacking": (6, 3, 3), "records": (6, 6, 0)}
 
     def filled(node: str) -> dict[int, float]:
         rows = street.rows("power_meter", node)
@@ -91,9 +96,15 @@ async def test_hours_that_pass_while_the_gateway_is_away_come_from_the_meters_ow
         }
 
     kept = {hour: (100.0 + hour) * 1000 for hour in range(9, 14)}
-    assert filled("whole") == filled("parts") == {hour: kept[hour] for hour in (9, 10, 11)}
+    assert filled("whole") == filled("parts") == filled("records") == {hour: kept[hour] for hour in (9, 10, 11)}
     assert filled("minutes") == kept and filled("lacking") == {}
     assert all(
         row["time"] % 3_600_000 == 0 for row in street.rows("power_meter", "whole") if row["energy_wh"] < 5e5
     )
+    assert [row["voltage_v"] for row in street.rows("power_meter", "records")] == [
+        None,
+        *3 * [231.5],
+        None,
+        None,
+    ]
     assert {control for _, control in line.heard} == {0x11}
