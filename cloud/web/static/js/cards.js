@@ -10,6 +10,7 @@ import { look, view } from "./view.js";
 const HIDDEN = ["network"]; // the network has its own panel
 const LARGE = 6; // so many figures are drawn large before they shrink to a line
 const DENSE = 9; // more figures than this, and every card is drawn tighter
+const CROWDED = 20; // more than this, and the large ones give up their second line
 const SPARK_S = 86_400;
 const SPARK_STEP_S = 1_800;
 const SPARK_EVERY_MS = 60_000;
@@ -55,7 +56,9 @@ function build() {
   shape = wanted;
   rows = [];
   const large = chooseLarge(systems);
-  byId("cards").classList.toggle("dense", systems.flatMap(({ kinds }) => kinds).length > DENSE);
+  const count = systems.flatMap(({ kinds }) => kinds).length;
+  byId("cards").classList.toggle("dense", count > DENSE);
+  byId("cards").classList.toggle("crowded", count > CROWDED);
   byId("cards").replaceChildren(...systems.map(({ system, kinds }) => {
     const figures = kinds.map((kind) => row(kind, large.has(kind.name)));
     const card = el("article", { class: kinds.length === 1 ? "card one" : "card" },
