@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +17,7 @@ import typer
 from rich.console import Console
 
 from edge.broker import BrokerAddress
-from edge.field.image import Layout, build_image
+from edge.field.image import Layout, build_image, read_image, write_file
 from edge.model.errors import ConfigError
 from edge.model.kinds import KINDS
 from edge.model.node import Node, node_id
@@ -59,10 +61,12 @@ def virtual(
     image = data / "virtual" / f"{identity}.img"
     command = find_micropython()
     place = running_in(data)
+    settings = None if bare else _settings(identity, kind, period_s, broker, place, data)
     if again or not image.exists():
         image.parent.mkdir(parents=True, exist_ok=True)
-        settings = None if bare else _settings(identity, kind, period_s, broker, place, data)
         image.write_bytes(build_image(Layout(board="esp32", settings=settings), _FLASH_BYTES))
+    elif settings is not None:
+        find_city_again(image, settings)
     if not bare and (cloud or place.cloud):
         label = f"Virtual {KINDS[kind].label_en.lower()}"
         zh, where = KINDS[kind].label_zh, "virtual"
@@ -115,6 +119,15 @@ def _settings(
         "wifi_password": "virtual",
         "sensors": list(SAMPLES[kind]),
     }
+
+
+def find_city_again(image: Path, settings: Mapping[str, Any]) -> None:
+    """Tell a node of yesterday where today's broker is: a city's has another port at each start."""
+    raw = image.read_bytes()
+    before = json.loads(read_image(raw).get("settings.json", b"{}"))
+    if before.get("node") == settings["node"]:  # else it was provisioned: as somebody else, to stay so
+        there = {name: value for name, value in settings.items() if name.startswith("broker_")}
+        image.write_bytes(write_file(raw, "settings.json", json.dumps(before | there).encode()))
 
 
 def _digest(identity: str) -> int:
