@@ -76,7 +76,7 @@ def virtual(
     board = VirtualNode(
         image, command, serial=serial, sensors=wire(SAMPLES[kind]), speed=speed, link=port, on_line=_print
     )
-    asyncio.run(_run(board, _clock_port(identity)))
+    asyncio.run(_run(board, _clock_port(identity), kind if bare else ""))
 
 
 def find_micropython() -> str:
@@ -139,16 +139,20 @@ def _clock_port(identity: str) -> int:
     return _FIRST_CLOCK_PORT + _digest(identity) % _CLOCK_PORTS
 
 
-async def _run(board: VirtualNode, clock_port: int) -> None:
+async def _run(board: VirtualNode, clock_port: int, kind: str) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with timekeeper(clock_port):
-        await _serve(board, stop)
+        await _serve(board, stop, kind)
 
 
-async def _serve(board: VirtualNode, stop: asyncio.Event) -> None:
+async def _serve(board: VirtualNode, stop: asyncio.Event, kind: str) -> None:
+    """Run it until told to stop; `kind` is that of a bare one, which is to be provisioned."""
     await board.start()
+    if kind:
+        datum = " --datum-mm 5200" if kind == "water_level" else ""
+        _console.print(f"make it a node: cityneuron node provision --kind {kind}{datum} --port {board.port}")
     _console.print(f"a board is at [bold]{board.port}[/]; try: mpremote connect {board.port} ls")
     stopping = asyncio.create_task(stop.wait())
     failing = asyncio.create_task(board.until(lambda: False, timeout_s=None))
@@ -161,4 +165,5 @@ async def _serve(board: VirtualNode, stop: asyncio.Event) -> None:
 
 
 def _print(line: str) -> None:
-    _console.print(line, markup=False, soft_wrap=True)
+    if not line.startswith("{"):  # what programs at its port asked it
+        _console.print(line, markup=False, soft_wrap=True)
