@@ -42,6 +42,7 @@ from gateway.statement import read_accounts
 from gateway.uplink import CloudConfig as UplinkConfig
 from simulators.city import City, load_city
 from simulators.fleet import Fleet, FleetConfig
+from simulators.virtual.timekeeper import timekeeper
 
 GATEWAY = "gw-yangpu"
 DRAIN_S = 15.0
@@ -106,8 +107,8 @@ async def _run(options: Options, console: Console) -> dict[str, Any]:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     city = load_city(options.seed, gateway=GATEWAY)
-    async with asyncio.TaskGroup() as tasks, _broker(options.broker) as broker_url:
-        cloud = Cloud(await _cloud_config(options, city, broker_url))
+    async with asyncio.TaskGroup() as tasks, _broker(options.broker) as broker_url, timekeeper() as clock:
+        cloud = Cloud(await _cloud_config(options, city, broker_url, clock))
         ready = asyncio.Event()
         services = [tasks.create_task(cloud.run(ready), name="cloud")]
         await ready.wait()
@@ -209,8 +210,8 @@ async def _broker(url: str | None) -> AsyncIterator[str]:
         yield own
 
 
-async def _cloud_config(options: Options, city: City, broker_url: str) -> CloudConfig:
-    """Return the cloud's configuration; new nodes are told this city's broker, by an authority of its own."""
+async def _cloud_config(options: Options, city: City, broker_url: str, clock: str) -> CloudConfig:
+    """Return the cloud's configuration; its own authority tells new nodes this city's broker and clock."""
     broker, store = BrokerAddress.parse(broker_url), CloudStoreConfig()
     if options.store is not None:
         store = CloudStoreConfig.parse(_with_database(options.store))
@@ -224,7 +225,7 @@ async def _cloud_config(options: Options, city: City, broker_url: str) -> CloudC
         name_en=city.name["en"],
         name_zh=city.name["zh"],
         provision=ProvisionConfig(
-            broker_host=broker.host, broker_port=broker.port, broker_tls=broker.tls, ntp_hosts=()
+            broker_host=broker.host, broker_port=broker.port, broker_tls=broker.tls, ntp_hosts=(clock,)
         ),
     )
     if not (config.authority_folder / "root.key").exists():

@@ -23,7 +23,10 @@ _T = TypeVar("_T")
 _Config = Annotated[
     Path | None, typer.Option("--config", "-c", help="cloud.toml; without it the data folder alone counts.")
 ]
-_Data = Annotated[Path, typer.Option("--data", help="The cloud's data folder, where there is no cloud.toml.")]
+_Data = Annotated[
+    Path,
+    typer.Option("--data", envvar="CITYNEURON_DATA", help="The cloud's data folder, without a cloud.toml."),
+]
 _To = Annotated[Path, typer.Option("--to", help="Where to write it.")]
 _DATA = Path("city-data")
 app = typer.Typer(

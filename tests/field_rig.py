@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 import zipfile
@@ -378,8 +379,8 @@ class Workplace:
 
 
 def esp_image(chip: int, *, offset: int = 0x1000) -> bytes:
-    """The beginnings of a MicroPython image for an ESP32 with 4 MB: header and partition table."""
-    raw = bytearray(b"\xff" * (0x9000 - offset))
+    """A MicroPython image for an ESP32 with 4 MB: header, partition table, and an app of a few bytes."""
+    raw = bytearray(b"\xff" * (0x10000 - offset))
     raw[0] = 0xE9
     raw[12:14] = chip.to_bytes(2, "little")
     rows = (
@@ -391,7 +392,8 @@ def esp_image(chip: int, *, offset: int = 0x1000) -> bytes:
         at = 0x8000 - offset + 32 * index
         row = b"\xaa\x50" + bytes((kind, sub)) + start.to_bytes(4, "little") + size.to_bytes(4, "little")
         raw[at : at + 32] = row + name.ljust(16, b"\0") + bytes(4)
-    return bytes(raw)
+    app = b"\xe9\x01" + bytes(21) + b"\x01" + bytes(4) + (12).to_bytes(4, "little") + b"micropython!" + bytes(4)
+    return bytes(raw) + app + hashlib.sha256(app).digest()
 
 
 def offline_bundle(path: Path, count: int = 2) -> Path:

@@ -96,7 +96,8 @@ def taken(node: str, serial: str) -> Conflict:
 def named_already(serial: str, node: str) -> Conflict:
     """The device is another node."""
     return Conflict(
-        f"the device {serial} is node {node} already", remedy=f"leave the id out, or provision it as {node}"
+        f"the device {serial} is node {node} already",
+        remedy=f"leave the id out, or provision it as {node}; to replace another, take a board that is no node",
     )
 
 

@@ -169,6 +169,9 @@ def _errors(status: NodeStatus, _now_ms: int) -> list[Verdict]:
     began_ms = (status.time_ms or 0) - (status.uptime_s or 0) * 1000 if told else None
     for fault in status.errors:
         past = fault.time_ms is not None and began_ms is not None and fault.time_ms < began_ms
+        past = past and (
+            status.broker == "up" or fault.stage != status.stage
+        )  # the same again is not kept anew
         level, remedy = (Level.PAST, "") if past else (Level.WATCH, fault.remedy)
         found.setdefault(fault.text, Verdict(fault.stage or "error", level, fault.text, remedy))
     return list(found.values())[:5]

@@ -197,6 +197,20 @@ def read_image(image: bytes, block: int = BLOCK_BYTES) -> dict[str, bytes]:
     return found
 
 
+def write_file(image: bytes, path: str, content: bytes, block: int = BLOCK_BYTES) -> bytes:
+    """Return a LittleFS image with one file written anew; all else on it stays. Raises ImageError."""
+    flash = bytearray(image)
+    system = _system(flash, block, _ANY_VERSION)
+    try:
+        system.mount()
+        with system.open(path, "wb") as file:
+            file.write(content)
+        system.unmount()
+    except LittleFSError as error:
+        raise ImageError(f"{path} cannot be written there: {error}", remedy="flash the node again") from None
+    return bytes(flash)
+
+
 def _system(flash: bytearray, block: int, disk_version: int = _DISK_VERSION) -> LittleFS:
     return LittleFS(
         UserContext(buffer=flash),

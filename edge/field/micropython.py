@@ -11,14 +11,16 @@ from pathlib import Path
 
 from edge.field.chips import FAMILIES, PICO_W, Family
 from edge.field.diagnosis import Symptom, diagnose
-from edge.field.image import FILE_SYSTEMS, Region
+from edge.field.image import Region
 
 _ESP_MAGIC = 0xE9
 _TABLE_AT = 0x8000
 _TABLE_BYTES = 0xC00
 _ENTRY = struct.Struct("<HBBII16sI")
 _ENTRY_MAGIC = 0x50AA
-_DATA = 1
+_APP, _DATA = 0, 1
+_HEAD_BYTES, _HASHED_AT = 24, 23  # of an app image: magic, segments ... whether a SHA-256 follows them
+_BROKEN_OFF = "it breaks off or is damaged: download it again"
 _UF2 = struct.Struct("<IIIIIIII")
 _UF2_MAGIC = (0x0A324655, 0x9E5D5157)
 _RP2040 = 0xE48BFF56
@@ -70,7 +72,9 @@ class ImageShelf:
     def _check(file: Path, found: str, digest: str | None) -> None:
         beside = _digest_file(file)
         wanted = (
-            digest or (beside.read_text(encoding="ascii").split()[:1] or [""])[0] if beside.exists() else digest
+            digest or (beside.read_text(encoding="utf-8-sig", errors="replace").split()[:1] or [""])[0]
+            if beside.exists()
+            else digest
         )
         if wanted and wanted.lower() != found:
             raise diagnose(Symptom.IMAGE_DAMAGED, file=file)
@@ -92,11 +96,29 @@ def read_image(file: Path, family: Family) -> Image:
         raise diagnose(Symptom.WRONG_CHIP, found=family.label, wanted=wanted, file=file.name)
     start = _TABLE_AT - family.offset
     rows = list(partitions(raw[start : start + _TABLE_BYTES]))
+    if not rows:
+        said = "it has no partition table: take the .bin for a whole flash, not the .app-bin"
+        raise diagnose(Symptom.NOT_AN_IMAGE, file=file, said=said)
     room = next((row for row in rows if row.name == "vfs"), None)
-    if rows and room is None:
+    if room is None:
         raise diagnose(Symptom.NOT_AN_IMAGE, file=file, said="its partition table has no `vfs`")
-    usual = FILE_SYSTEMS[family.name]
-    return Image(file, family, Region(offset=room.offset, size=room.size) if room else usual)
+    app = next((row for row in rows if row.kind == _APP), None)  # a second one waits for updates, empty
+    if app is None or not _is_whole(raw, app.offset - family.offset):
+        raise diagnose(Symptom.NOT_AN_IMAGE, file=file, said=_BROKEN_OFF)
+    return Image(file, family, Region(offset=room.offset, size=room.size))
+
+
+def _is_whole(raw: bytes, at: int) -> bool:
+    """Tell whether an app image is there to its end: its segments, a checksum, and the digest of all that."""
+    if len(raw) < at + _HEAD_BYTES or raw[at] != _ESP_MAGIC:
+        return False
+    end = at + _HEAD_BYTES
+    for _ in range(raw[at + 1]):
+        end += 8 + int.from_bytes(raw[end + 4 : end + 8], "little")
+    end = at + (end - at | 15) + 1
+    if not raw[at + _HASHED_AT]:
+        return end <= len(raw)
+    return hashlib.sha256(raw[at:end]).digest() == raw[end : end + 32]
 
 
 def read_app_image(file: Path) -> bytes:
@@ -127,6 +149,8 @@ def _uf2(file: Path, raw: bytes) -> Family:
         raise diagnose(Symptom.NOT_AN_IMAGE, file=file, said="it is no UF2 file")
     if _UF2.unpack_from(raw)[7] != _RP2040:
         raise diagnose(Symptom.WRONG_CHIP, found=PICO_W.label, wanted="another chip", file=file.name)
+    if len(raw) // 512 < _UF2.unpack_from(raw)[6]:
+        raise diagnose(Symptom.NOT_AN_IMAGE, file=file, said=_BROKEN_OFF)
     return PICO_W
 
 

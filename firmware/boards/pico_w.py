@@ -10,6 +10,7 @@ from boards import esp32
 _FEED_EVERY_MS = 2_000
 _PATIENCE_MS = 120_000
 _WATCHDOG_MS = 8_000
+_WATCHDOG_CLEAR, _ENABLE = 0x4005_B000, 1 << 30  # RP2040 data sheet 2.1.2, 4.7.6: clears what is set here
 
 
 class Board(esp32.Board):
@@ -39,6 +40,12 @@ class Board(esp32.Board):
 
     def feed_watchdog(self):
         self._fed_ms = time.ticks_ms()
+
+    def deep_sleep_ms(self, ms):
+        """Sleep with the watchdog off: it goes on in a sleep, and would end it after 8 s."""
+        self._timer.deinit()
+        machine.mem32[_WATCHDOG_CLEAR] = _ENABLE
+        super().deep_sleep_ms(ms)
 
     def _adc(self, pin):
         return machine.ADC(pin)

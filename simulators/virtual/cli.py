@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +17,7 @@ import typer
 from rich.console import Console
 
 from edge.broker import BrokerAddress
-from edge.field.image import Layout, build_image
+from edge.field.image import Layout, build_image, read_image, write_file
 from edge.model.errors import ConfigError
 from edge.model.kinds import KINDS
 from edge.model.node import Node, node_id
@@ -59,10 +61,12 @@ def virtual(
     image = data / "virtual" / f"{identity}.img"
     command = find_micropython()
     place = running_in(data)
+    settings = None if bare else _settings(identity, kind, period_s, broker, place, data)
     if again or not image.exists():
         image.parent.mkdir(parents=True, exist_ok=True)
-        settings = None if bare else _settings(identity, kind, period_s, broker, place, data)
         image.write_bytes(build_image(Layout(board="esp32", settings=settings), _FLASH_BYTES))
+    elif settings is not None:
+        find_city_again(image, settings)
     if not bare and (cloud or place.cloud):
         label = f"Virtual {KINDS[kind].label_en.lower()}"
         zh, where = KINDS[kind].label_zh, "virtual"
@@ -72,7 +76,7 @@ def virtual(
     board = VirtualNode(
         image, command, serial=serial, sensors=wire(SAMPLES[kind]), speed=speed, link=port, on_line=_print
     )
-    asyncio.run(_run(board, _clock_port(identity)))
+    asyncio.run(_run(board, _clock_port(identity), kind if bare else ""))
 
 
 def find_micropython() -> str:
@@ -117,6 +121,15 @@ def _settings(
     }
 
 
+def find_city_again(image: Path, settings: Mapping[str, Any]) -> None:
+    """Tell a node of yesterday where today's broker is: a city's has another port at each start."""
+    raw = image.read_bytes()
+    before = json.loads(read_image(raw).get("settings.json", b"{}"))
+    if before.get("node") == settings["node"]:  # else it was provisioned: as somebody else, to stay so
+        there = {name: value for name, value in settings.items() if name.startswith("broker_")}
+        image.write_bytes(write_file(raw, "settings.json", json.dumps(before | there).encode()))
+
+
 def _digest(identity: str) -> int:
     return int.from_bytes(hashlib.sha256(identity.encode()).digest()[:5], "big")
 
@@ -126,16 +139,20 @@ def _clock_port(identity: str) -> int:
     return _FIRST_CLOCK_PORT + _digest(identity) % _CLOCK_PORTS
 
 
-async def _run(board: VirtualNode, clock_port: int) -> None:
+async def _run(board: VirtualNode, clock_port: int, kind: str) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with timekeeper(clock_port):
-        await _serve(board, stop)
+        await _serve(board, stop, kind)
 
 
-async def _serve(board: VirtualNode, stop: asyncio.Event) -> None:
+async def _serve(board: VirtualNode, stop: asyncio.Event, kind: str) -> None:
+    """Run it until told to stop; `kind` is that of a bare one, which is to be provisioned."""
     await board.start()
+    if kind:
+        datum = " --datum-mm 5200" if kind == "water_level" else ""
+        _console.print(f"make it a node: cityneuron node provision --kind {kind}{datum} --port {board.port}")
     _console.print(f"a board is at [bold]{board.port}[/]; try: mpremote connect {board.port} ls")
     stopping = asyncio.create_task(stop.wait())
     failing = asyncio.create_task(board.until(lambda: False, timeout_s=None))
@@ -148,4 +165,5 @@ async def _serve(board: VirtualNode, stop: asyncio.Event) -> None:
 
 
 def _print(line: str) -> None:
-    _console.print(line, markup=False, soft_wrap=True)
+    if not line.startswith("{"):  # what programs at its port asked it
+        _console.print(line, markup=False, soft_wrap=True)

@@ -212,7 +212,7 @@ class VirtualNode:
                     )
                 self.ends.append(end)
                 self._stir()
-                if end.why not in _BEGINS:  # a soft reset is none of the chip: its watchdog goes on
+                if not self._watches_through(end.why):
                     self._feed(0)
                 if end.why is Why.CUT:
                     self._lose_power()
@@ -224,6 +224,10 @@ class VirtualNode:
         except Exception as error:
             self._failure = error
             self._stir()
+
+    def _watches_through(self, why: Why) -> bool:
+        """Whether the watchdog goes on: a soft reset is none of the chip, a Pico's is awake in its sleep."""
+        return why in _BEGINS or (why is Why.SLEEP and self._chip == "rp2")
 
     def _cause_after(self, why: Why) -> int:
         cause = _CAUSES.get(why, _POWER_ON)

@@ -32,8 +32,11 @@ class _Timekeeper(asyncio.DatagramProtocol):
 
 
 @asynccontextmanager
-async def timekeeper(port: int) -> AsyncIterator[None]:
-    """Answer on a port of loopback while the block lasts. Raises ConfigError when somebody else has it."""
+async def timekeeper(port: int = 0) -> AsyncIterator[str]:
+    """Answer on a port of loopback (0: a free one) while the block lasts; yield HOST:PORT.
+
+    Raises ConfigError when somebody else has the port.
+    """
     loop = asyncio.get_running_loop()
     try:
         transport, _ = await loop.create_datagram_endpoint(_Timekeeper, local_addr=(HOST, port))
@@ -43,6 +46,6 @@ async def timekeeper(port: int) -> AsyncIterator[None]:
             remedy="does it run already? else give another --id",
         ) from None
     try:
-        yield
+        yield f"{HOST}:{transport.get_extra_info('sockname')[1]}"
     finally:
         transport.close()

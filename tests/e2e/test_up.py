@@ -52,6 +52,16 @@ def provisioned(url: str, token: str) -> Any:
         return json.load(answer)
 
 
+def tells_the_time(host: str) -> bool:
+    """Ask a time server as a node does: a node that is provisioned here must not depend on the internet."""
+    name, port = host.split(":")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(30)
+        client.connect((name, int(port)))
+        client.send(b"\x23" + bytes(39) + b"question")
+        return client.recv(96)[24:32] == b"question"
+
+
 def test_a_city_runs_accounts_for_all_and_goes_on_with_its_data(tmp_path: Path) -> None:
     first = run(tmp_path, "--for", "25")  # a loaded machine starts slowly
     assert set(first) >= {"nodes", *COUNTS, "latency_p50_s", "latency_p99_s"}
@@ -75,9 +85,9 @@ def test_ctrl_c_ends_it_cleanly_and_the_wall_shows_it_living(tmp_path: Path) -> 
             assert b"<html" in page.read()
         assert (tmp_path / "token").stat().st_mode & 0o777 == 0o600
         broker = BrokerAddress.parse(where["broker"])
-        assert provisioned(where["cloud"], (tmp_path / "token").read_text().strip())["broker"] == {
-            "host": broker.host, "port": broker.port, "tls": False,
-        }  # fmt: skip
+        told = provisioned(where["cloud"], (tmp_path / "token").read_text().strip())
+        assert told["broker"] == {"host": broker.host, "port": broker.port, "tls": False}
+        assert told["ntp_hosts"] and all(tells_the_time(host) for host in told["ntp_hosts"])
         city.send_signal(signal.SIGINT)
         out, _ = city.communicate(timeout=60)
         assert city.returncode == 0

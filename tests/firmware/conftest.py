@@ -33,7 +33,7 @@ SCRIPTS = Path(__file__).with_name("on_micropython")
 PlaceBoard = Callable[..., WatchedBoard]
 HEAP_KW = 128  # 128wK is 128 KB where words have 32 bits, and as many words on amd64
 FETCH_WITHIN_S = 300
-RUN_WITHIN_S = 60
+RUN_WITHIN_S = 110
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Node:
     dropped: int = 0
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def until(self, condition: Callable[[], bool], timeout_s: float = 30) -> None:
+    async def until(self, condition: Callable[[], bool], timeout_s: float = 90) -> None:
         """Return when the condition holds; fail with the node's own words when it ended or was too slow."""
         stream = self.process.stdout
         assert stream is not None

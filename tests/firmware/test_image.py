@@ -25,6 +25,7 @@ from edge.field.image import (
     flash_files,
     read_image,
     slot_files,
+    write_file,
 )
 from simulators.virtual.node import VirtualNode
 
@@ -80,6 +81,8 @@ def test_a_flash_too_small_and_a_source_that_is_wrong_are_errors_with_a_remedy()
         compile_module("drivers/new.py", b"def read(:\n")
     with pytest.raises(ImageError, match="no LittleFS"):
         read_image(bytes(SIZE))
+    with pytest.raises(ImageError, match="cannot be written there"):
+        write_file(bytes(SIZE), "settings.json", b"{}")
     with pytest.raises(ImageError, match="no whole number of blocks"):
         build_image(LAYOUT, 100_000)
 

@@ -70,7 +70,7 @@ class Station:
         payload = encode_command(Command(self._ident, name, arguments, LATER_MS))
         await self._client.publish(topic(NAME, Leaf.CMD), payload, qos=1)
 
-    async def last_word(self, ident: int, within_s: float = 40) -> Reply:
+    async def last_word(self, ident: int, within_s: float = 90) -> Reply:
         """Return the final reply to a command."""
         return await self._reply(
             lambda reply: reply.id == ident and reply.status is not Status.ACCEPTED, within_s
@@ -87,7 +87,7 @@ class Station:
     async def ask(self, name: str, **arguments: Any) -> Reply:
         return await self.last_word(await self.tell(name, **arguments))
 
-    async def until_born(self, wanted: Callable[[Birth], bool], within_s: float = 60) -> Birth:
+    async def until_born(self, wanted: Callable[[Birth], bool], within_s: float = 90) -> Birth:
         """Return the node's birth once it is as wanted."""
         try:
             await self.peer.until(lambda: NAME in self.peer.births and wanted(self.peer.births[NAME]), within_s)

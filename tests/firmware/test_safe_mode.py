@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Board = Callable[..., VirtualNode]
 
 FLASH_BYTES = 1 << 20
-WITHIN_S = 30.0
+WITHIN_S = 90.0
 SETTINGS = {
     "node": "stage-0001",
     "kind": "water_level",

@@ -382,3 +382,17 @@ async def test_what_cannot_run_says_so(boot: Boot, tmp_path: Path) -> None:
         place(tmp_path, "", "", sensors={"rs232": Echo()})
     with pytest.raises(ConfigError, match="Echo cannot be on i2c0"):
         place(tmp_path, "", "", sensors={"i2c0": Echo()})
+
+
+async def test_a_picos_watchdog_is_off_while_it_sleeps(micropython: MicroPython, tmp_path: Path) -> None:
+    program = (
+        "import sys\nsys.path[:0] = ['/a', '/a/lib']\nfrom boards.pico_w import Board\n"
+        "board = Board()\nboard.configure(None)\nboard.deep_sleep_ms(600_000)\n"
+    )
+    node = place(tmp_path, program, micropython.executable, chip="rp2")
+    await node.start()
+    try:
+        await node.until(lambda: node.ends, WITHIN_S)
+        assert node.ends[0].why is Why.SLEEP and not node.guarded
+    finally:
+        await node.stop()

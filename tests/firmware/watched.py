@@ -21,7 +21,7 @@ from gateway.ledger import Ledger, Stream
 from simulators.virtual.node import VirtualNode
 
 FLASH_BYTES = 1 << 20
-WITHIN_S = 60.0
+WITHIN_S = 90.0
 STEP_MV = 5
 AS_FAST_AS_IT_GOES = 1e7  # its deep sleeps
 SUPPLY_PIN = 33

@@ -34,7 +34,7 @@ class Answers:
             return
         word, rest = words[0], words[1:]
         if word == "repl":
-            raise LeaveToRepl("the node stops; `import main` or a reset starts it")
+            raise LeaveToRepl("the node stops; a reset starts it, or its watchdog after two minutes")
         if word == "help":
             self._write(_HELP)
         elif word == "errors":

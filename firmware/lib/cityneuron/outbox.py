@@ -43,9 +43,7 @@ class Outbox:
     """
 
     def __init__(self, boot, columns, capacity_rows, schema=1, segments=None, marks=None, first_seq=0, told=0):
-        self.boot = boot
-        self.columns = columns
-        self.schema = schema
+        self.boot, self.columns, self.schema = boot, columns, schema
         self.capacity_rows = capacity_rows
         self.segments = segments
         self.marks = marks or Marks()
@@ -317,12 +315,15 @@ class Outbox:
         if boot == self.boot:
             end = min(end, self.sent)
         if first < min(here, end):
-            self.asked_for_gone = True
-            if (boot, first) <= self._position():  # nothing before it is still to come
-                self._floor = max(self._floor, (boot, min(here, end, _LARGEST_SEQ)))
+            self._miss(boot, first, min(here, end, _LARGEST_SEQ))
         first = max(first, here)
         if first < end and len(self._again) < _MOST_RANGES and [boot, first, end] not in self._again:
             self._again.append([boot, first, end])
+
+    def _miss(self, boot, first, end):
+        self.asked_for_gone = True
+        if (boot, first) <= max(self._position(), self._floor):  # nothing before it is still to come
+            self._floor = max(self._floor, (boot, end))
 
     def _here_from(self, boot, seq):
         """Return the first number at or after `seq` whose reading of a boot is here, or one beyond all."""
@@ -353,6 +354,7 @@ class Outbox:
         if not rows:
             if again:
                 self._again[0][1] = first + 1
+                self._miss(boot, first, first + 1)  # else it is waited for, and what follows is held up
             else:
                 self._pass(boot, first + 1)
             return None

@@ -77,6 +77,13 @@ def test_an_error_of_before_the_present_start_is_history() -> None:
     assert summary(verdicts(then(errors=errors), NOW_MS)).level is Level.GOOD
 
 
+def test_an_old_error_at_which_the_node_stands_again_is_no_history() -> None:
+    errors = [{"stage": "broker", "text": "cannot reach it", "remedy": "look", "ms": NOW_MS - 86_400_000}]
+    stands = verdicts(then(errors=errors, broker="down", stage="broker"), NOW_MS)
+    assert stands[-1] == Verdict("broker", Level.WATCH, "cannot reach it", "look"), "a node keeps it once"
+    assert verdicts(then(errors=errors), NOW_MS)[-1].level is Level.PAST
+
+
 def test_a_status_of_another_version_is_read_as_far_as_it_goes() -> None:
     row = read_status(
         {"node": "cn-1", "boot": "seven", "news": 1, "sensors": ["?", {"ok": 1}], "errors": ["x"]}

@@ -68,6 +68,17 @@ def test_other_files_are_no_images(tmp_path: Path) -> None:
     fails(lambda: read_image(tmp_path / "nowhere.bin", ESP32), Symptom.NOT_AN_IMAGE)
 
 
+def test_an_image_that_broke_off_or_is_for_updates_is_not_flashed(tmp_path: Path) -> None:
+    file, whole = tmp_path / "download.bin", esp_image(0)
+    file.write_bytes(whole + b"what a maker appends")
+    assert read_image(file, ESP32).files is not None
+    for short in (whole[:-1], whole[:-40], whole[:0xF000]):
+        file.write_bytes(short)
+        assert "breaks off" in fails(lambda: read_image(file, ESP32), Symptom.NOT_AN_IMAGE).cause
+    file.write_bytes(whole[0xF000:])
+    assert "not the .app-bin" in fails(lambda: read_image(file, ESP32), Symptom.NOT_AN_IMAGE).cause
+
+
 def test_a_uf2_is_for_the_chip_that_it_names(tmp_path: Path) -> None:
     file = tmp_path / "pico.uf2"
     block = struct.pack("<8I", 0x0A324655, 0x9E5D5157, 0x2000, 0x10000000, 256, 0, 1, 0xE48BFF56).ljust(
@@ -75,6 +86,8 @@ def test_a_uf2_is_for_the_chip_that_it_names(tmp_path: Path) -> None:
     )
     file.write_bytes(block)
     assert read_image(file, PICO_W).family is PICO_W
+    file.write_bytes(block[:24] + (2).to_bytes(4, "little") + block[28:])
+    assert "breaks off" in fails(lambda: read_image(file, PICO_W), Symptom.NOT_AN_IMAGE).cause
     file.write_bytes(block.replace(b"\x56\xff\x8b\xe4", b"\x00\x00\x00\x00"))
     fails(lambda: read_image(file, PICO_W), Symptom.WRONG_CHIP)
 

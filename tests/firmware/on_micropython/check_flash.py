@@ -217,6 +217,18 @@ def one_damaged_reading_takes_no_other_along():
     assert taken(opened(20)) == numbers(10, 0, 3) + numbers(10, 4, 8)
 
 
+def a_damaged_reading_that_is_asked_for_is_told_as_gone():
+    filled(10, 8)
+    spoil(0, 28 + 3 * 21 + 9)
+    spoil(0, 28 + 4 * 21 + 9)
+    outbox = opened(20)
+    assert taken(outbox) == numbers(10, 0, 3) + numbers(10, 5, 8)
+    outbox.acknowledge(10, 3, [[3, 4]])
+    assert taken(outbox) == [] and outbox.asked_for_gone and outbox.oldest == (10, 5)
+    outbox.acknowledge(10, 8, [])
+    assert (outbox.held, outbox.under_way) == (0, 0)
+
+
 def a_segment_without_a_header_is_removed_and_the_rest_is_kept():
     filled(10, 8)
     filled(20, 8)
