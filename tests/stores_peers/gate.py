@@ -45,6 +45,7 @@ class Gate:
         self.too_large = Fault(status=413)
         self.troubled = asyncio.Event()
         self.bodies: list[bytes] = []
+        self.asked_s: list[float] = []
         self.answers: list[tuple[int, str]] = []
         self.url = ""
         self.app = web.Application(client_max_size=64 * 1024 * 1024)
@@ -60,6 +61,7 @@ class Gate:
         body, fault = await request.read(), self.fault
         if request.method == "POST":
             self.bodies.append(body)
+            self.asked_s.append(asyncio.get_running_loop().time())
         if self.most_lines and body.count(b"\n") >= self.most_lines:
             fault = self.too_large
         if fault is None:

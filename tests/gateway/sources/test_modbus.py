@@ -179,7 +179,7 @@ async def test_a_scan_finds_who_is_on_a_serial_line(tmp_path: Path) -> None:
     found = set()
     async with serial_line(tmp_path) as (ours, theirs), pymodbus_serial(theirs, *devices):
         pipe = await open_pipe(pipe_to("serial", str(ours)))
-        for unit, question in questions(range(1, 6), timeout_s=0.2):
+        for unit, question in questions(range(2, 5), timeout_s=1.0):
             try:
                 found |= {value.number for value in await asked(pipe, question)}
             except Unanswered as silence:

@@ -112,7 +112,7 @@ async def test_reports_are_acknowledged_by_their_number(platform: Platform) -> N
 
 async def test_what_is_not_answered_is_repeated_three_times(platform: Platform) -> None:
     platform.answers = lambda count: count == 4
-    device = logger(wait_s=0.05)
+    device = logger(wait_s=0.1)
     async with device.online("127.0.0.1", platform.port):
         assert await device.report(MINUTE, START_MS)
         heard = [await platform.next() for _ in range(4)]
