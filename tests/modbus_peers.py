@@ -74,7 +74,7 @@ async def serial_line(folder: Path) -> AsyncIterator[tuple[Path, Path]]:
     )
     assert socat.stderr is not None
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while b"starting data transfer" not in await socat.stderr.readline():
                 assert not socat.stderr.at_eof(), "socat ended"
         yield ends

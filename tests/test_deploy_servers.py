@@ -21,7 +21,7 @@ from cloud.services import epoch_ms
 
 DEPLOY = servers.DEPLOY
 PASSWORDS = {"gateway_account": "secret-g", "node-a": "secret-a", "node-b": "secret-b"}
-WITHIN_S = 10.0
+WITHIN_S = 20.0
 
 
 @pytest.fixture

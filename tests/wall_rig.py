@@ -230,12 +230,12 @@ class Wall:
     async def until(self, condition: str) -> None:
         """Wait, frame by frame, until a JavaScript condition holds."""
         frames = f"async () => {{ while (!({condition})) await new Promise(requestAnimationFrame); }}"
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             await self.page.evaluate(frames)
 
     async def sees(self, selector: str, text: str) -> None:
         """Wait until an element that matches shows the text."""
-        await self.page.locator(selector, has_text=text).first.wait_for(timeout=15_000)
+        await self.page.locator(selector, has_text=text).first.wait_for(timeout=30_000)
 
     async def places(self, box: str) -> list[str]:
         """Return the places of a list of alerts, from the top."""

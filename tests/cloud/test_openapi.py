@@ -71,7 +71,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_the_api_keeps_what_its_document_says(case: Any, address: str) -> None:
     excluded = [positive_data_acceptance] if case.operation.path in MORE_THAN_SYNTAX else []
     case.call_and_validate(
-        base_url=address, headers={"Authorization": f"Bearer {TOKEN}"}, excluded_checks=excluded, timeout=10
+        base_url=address, headers={"Authorization": f"Bearer {TOKEN}"}, excluded_checks=excluded, timeout=30
     )
 
 

@@ -39,7 +39,7 @@ def account(data: Path) -> dict[str, Any]:
 
 def get(url: str) -> Any:
     """Return what the API says."""
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=30) as answer:
         return json.load(answer)
 
 
@@ -48,7 +48,7 @@ def provisioned(url: str, token: str) -> Any:
     headers = {"Authorization": f"Token {token}", "Content-Type": "application/json"}
     body = json.dumps(wanted()).encode()
     request = urllib.request.Request(f"{url}/api/v1/provision", data=body, headers=headers)
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
 
 
@@ -71,7 +71,7 @@ def test_ctrl_c_ends_it_cleanly_and_the_wall_shows_it_living(tmp_path: Path) -> 
         assert get(f"{where['cloud']}/api/v1/health")["status"] == "ok"
         nodes = get(f"{where['cloud']}/api/v1/nodes")["nodes"]
         assert len(nodes) > 300
-        with urllib.request.urlopen(where["cloud"], timeout=10) as page:
+        with urllib.request.urlopen(where["cloud"], timeout=30) as page:
             assert b"<html" in page.read()
         assert (tmp_path / "token").stat().st_mode & 0o777 == 0o600
         broker = BrokerAddress.parse(where["broker"])

@@ -211,7 +211,7 @@ async def test_readings_that_nobody_acknowledges_are_sent_again_until_somebody_d
         await peer.until(lambda: peer.copies >= 10)
         assert agent.counts.held == 10
         peer.deaf = False
-        await link.drain(10)
+        await link.drain(20)
         link.stop()
     assert agent.counts == Counts(produced=10, acknowledged=10)
 
@@ -225,7 +225,7 @@ async def test_a_concentrator_carries_many_nodes_on_one_connection(
     link = Link(agents, BrokerAddress.parse(mosquitto.url), client_id="pillar-1", config=FAST_LINK)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(link.run())
-        await link.drain(10)
+        await link.drain(20)
         link.stop()
     assert link.counts == Counts(produced=20, acknowledged=20)
     assert len(peer.births) == len(peer.rows) == 20
@@ -237,7 +237,7 @@ async def test_the_last_will_speaks_for_a_node_that_vanishes_and_names_its_boot(
     agent = agent_with(1)
     link = Link([agent], BrokerAddress.parse(mosquitto.url), client_id="ys-07", config=FAST_LINK)
     run = asyncio.create_task(link.run())
-    await link.drain(10)
+    await link.drain(20)
     async with aiomqtt.Client(mosquitto.host, mosquitto.port, identifier="ys-07"):
         await peer.until(lambda: ("ys-07", 3) in peer.deaths)
     link.stop()
@@ -285,7 +285,7 @@ async def test_readings_after_a_clock_was_set_back_are_stamped_as_estimated() ->
     agent.period_s = 0.2
     sampler = Ramp()
     sampling = asyncio.create_task(sample_forever([Sampled(agent, sampler)], SetBack()))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await sampler.reaches(20)
     sampling.cancel()
     packs = []

@@ -150,7 +150,7 @@ class Station:
         self._ident += 1
         command = Command(self._ident, name, arguments, LATER_MS)
         await self._client.publish(topic("ys-07", Leaf.CMD), encode_command(command), qos=1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             async for message in self._client.messages:
                 assert isinstance(message.payload, bytes)
                 reply = decode_reply(message.payload)

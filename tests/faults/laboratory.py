@@ -214,7 +214,9 @@ class Laboratory:
     @asynccontextmanager
     async def stranger(self, name: str) -> AsyncIterator[aiomqtt.Client]:
         """A client that is no node."""
-        client = aiomqtt.Client(self.broker.host, self.broker.port, identifier=name, timeout=2.0, logger=_quiet)
+        client = aiomqtt.Client(
+            self.broker.host, self.broker.port, identifier=name, timeout=20.0, logger=_quiet
+        )
         hear_out(client)
         try:
             async with client:

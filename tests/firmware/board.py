@@ -12,7 +12,7 @@ from edge.model.errors import CityError
 from simulators.virtual.node import VirtualNode
 
 FLASH_BYTES = 512 * 1024
-WITHIN_S = 15.0
+WITHIN_S = 30.0
 
 
 class NobodyThere(CityError):

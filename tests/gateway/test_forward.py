@@ -46,7 +46,7 @@ async def forward_all(rig: Rig, sink: FakeSink, retention_days: float = 0.0) -> 
     config = ForwardConfig(retry_delay_s=0.0, longest_delay_s=0.0, retention_days=retention_days)
     forwarder = Forwarder(rig.journal, rig.ledger, sink, config, lambda: NOW_S + 1.5)
     job = asyncio.create_task(forwarder.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await rig.journal.drained.wait()
     job.cancel()
     return forwarder

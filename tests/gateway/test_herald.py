@@ -57,7 +57,7 @@ class Cloud:
         return web.json_response({"taken": len(rows)}, status=self.status)
 
     async def until_requests(self, count: int) -> None:
-        async with asyncio.timeout(10), self.asked:
+        async with asyncio.timeout(20), self.asked:
             await self.asked.wait_for(lambda: self.requests >= count)
 
 
@@ -79,7 +79,7 @@ class Phone:
             self.rang.notify_all()
 
     async def until(self, count: int) -> None:
-        async with asyncio.timeout(10), self.rang:
+        async with asyncio.timeout(20), self.rang:
             await self.rang.wait_for(lambda: len(self.told) >= count)
 
 
@@ -151,7 +151,7 @@ async def test_while_the_cloud_is_away_people_hear_of_it_once_after_the_configur
         (mark,) = kept(rig)[0].told
         assert (mark.channel, mark.level) == ("duty-phone", "orange"), "and it is marked on the disk"
         cloud.status = 200
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while not cloud.taken:
                 await cloud.until_requests(cloud.requests + 1)
     assert cloud.taken[-1].told == (mark,)

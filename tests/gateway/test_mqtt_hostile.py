@@ -21,7 +21,7 @@ from gateway.sources.session import Patience
 
 FILES = ("AUTH", "CONNECT", "PINGREQ", "PUBACK", "PUBLISH", "SUBSCRIBE")
 CASES_OF_3_1_1 = 202
-WITHIN_S = 10.0
+WITHIN_S = 20.0
 PATIENCE = Patience(keepalive_s=30, ping_every_s=0.1, answer_within_s=5.0)
 
 # The recordings are for a library that its user can tell anything. Where the gateway's client differs, and why.

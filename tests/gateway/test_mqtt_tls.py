@@ -11,7 +11,7 @@ from gateway.arrival import Inbox
 from gateway.sources.mqtt import MqttConfig, MqttSource
 
 MESSAGE = b"\x32\x18\x00\x10cn/v1/ys-07/data\x04\xd2word"
-WITHIN_S = 10.0
+WITHIN_S = 20.0
 
 
 @asynccontextmanager

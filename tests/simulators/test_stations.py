@@ -143,7 +143,7 @@ def test_a_water_meter_tells_its_address_and_refuses_what_it_does_not_know() -> 
 
 async def test_a_line_is_served_behind_tcp() -> None:
     line = dlt645.Line([meter(), dlt645.Meter(address="000000000162", dead=True)])
-    async with behind_tcp(line) as port, asyncio.timeout(10):
+    async with behind_tcp(line) as port, asyncio.timeout(20):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(dlt645.frame("000000000162", 0x11, b"\x00\x01\x01\x02") + READ_VOLTAGE)
         assert await reader.readexactly(len(SAY_VOLTAGE)) == SAY_VOLTAGE
@@ -156,7 +156,7 @@ async def test_a_line_is_served_on_a_serial_port() -> None:
     tty.setraw(port)
     line = dlt645.Line([meter(late_s=0.01)])
     try:
-        async with on_port(line, Path(os.ttyname(port)), 2400), asyncio.timeout(10):
+        async with on_port(line, Path(os.ttyname(port)), 2400), asyncio.timeout(20):
             os.write(master, READ_VOLTAGE)
             came = b""
             while len(came) < len(SAY_VOLTAGE):

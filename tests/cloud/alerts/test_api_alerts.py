@@ -221,7 +221,7 @@ async def test_what_changes_appears_on_an_open_page(client: Any) -> None:
     async with client.session.get(f"{client.cloud.url}/api/v1/live") as reply:
         await put(client, EPISODE)
         await do(client, 1, "acknowledge", who="Li Wei")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while not (line := await reply.content.readline()).startswith(b'data: {"alerts"'):
                 pass
     (alert,) = json.loads(line.removeprefix(b"data: "))["alerts"]

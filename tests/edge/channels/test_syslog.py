@@ -17,7 +17,7 @@ from edge.model.alert import Level
 from edge.model.errors import ConfigError
 
 TRANSPORTS = ["udp", "tcp", "tls"]
-WITHIN_S = 10.0
+WITHIN_S = 20.0
 CONFIG = SyslogConfig(name="siem", type="syslog", host="h")
 Make = Callable[..., Channel]
 

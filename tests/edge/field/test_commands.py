@@ -39,16 +39,16 @@ def served(cloud: CloudStandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     monkeypatch.setenv("CITYNEURON_CLOUD", f"http://127.0.0.1:{where[0][1]}")
     monkeypatch.setenv("CITYNEURON_TOKEN", CloudStandIn.TOKEN)
     monkeypatch.setenv("CITYNEURON_FIELD", str(tmp_path / "none.toml"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
     yield where[0][0].addresses[0][0]
-    asyncio.run_coroutine_threadsafe(where[0][0].cleanup(), loop).result(10)
+    asyncio.run_coroutine_threadsafe(where[0][0].cleanup(), loop).result(60)
     loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
+    thread.join(60)
     loop.close()
 
 

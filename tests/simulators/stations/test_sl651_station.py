@@ -57,7 +57,7 @@ class Centre:
         self._writer.write(b"rubbish~" + framed + (frames.crc(framed) ^ spoil).to_bytes(2, "big"))
 
     async def hear(self) -> bytes:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             return await self.heard.get()
 
 
