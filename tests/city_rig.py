@@ -90,7 +90,7 @@ class GatewayProcess:
         if self._process is None:
             return 0
         self._process.send_signal(number)
-        code = self._process.wait(20)
+        code = self._process.wait(60)
         self._process = None
         return code
 

@@ -5,6 +5,7 @@ import json
 import signal
 import socket
 import subprocess
+import time
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,6 +42,14 @@ def get(url: str) -> Any:
     """Return what the API says."""
     with urllib.request.urlopen(url, timeout=30) as answer:
         return json.load(answer)
+
+
+def until_quarantined(url: str) -> Any:
+    """Return what the cloud tells of the quarantine, once there is something in it."""
+    began_s = time.monotonic()
+    while not (told := get(f"{url}/api/v1/quarantine"))["total"]:
+        assert time.monotonic() - began_s < 60, "it never came there"
+    return told
 
 
 def provisioned(url: str, token: str) -> Any:
@@ -100,10 +109,7 @@ def test_what_is_quarantined_is_told_by_the_command_and_by_the_cloud(tmp_path: P
         broker = BrokerAddress.parse(where["broker"])
         message = ("cn/v1/ys-07/data", b"<script>alert(1)</script>", 1)
         publish.multiple([message], hostname=broker.host, port=broker.port, client_id="mallory")
-        for _ in range(200):
-            told = get(f"{where['cloud']}/api/v1/quarantine")
-            if told["total"]:
-                break
+        told = until_quarantined(where["cloud"])
         (entry,) = told["entries"]
         assert (entry["node"], entry["reason"], entry["readings"]) == ("ys-07", "not_cbor", 1)
         assert base64.b64decode(entry["payload_base64"]) == message[1]
