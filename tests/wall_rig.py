@@ -215,7 +215,7 @@ class Wall:
             self.complaints.append(f"console {message.type}: {message.text}")
 
     def _failed(self, request: Request) -> None:
-        if not request.url.endswith("/live"):  # a stream ends with its page
+        if request.failure != "net::ERR_ABORTED":  # what a page still asks for when it is left ends with it
             self.complaints.append(f"failed {request.url}: {request.failure}")
 
     def _response(self, response: Response) -> None:
