@@ -55,6 +55,8 @@ class MailChannel(Channel):
         except smtplib.SMTPResponseException as error:
             raise refusal(name, error.smtp_code, error.smtp_error) from None
         except smtplib.SMTPException as error:
+            if isinstance(error.__context__, TimeoutError):  # as smtplib puts it
+                raise TimeoutError from None  # told by `send`
             raise ChannelError(
                 f"channel {name}: the mail server ended the talk: {error}",
                 remedy="check host, port and tls: 465 is implicit, 587 is starttls",

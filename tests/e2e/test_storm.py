@@ -184,7 +184,7 @@ def minutes_to_tell(phones: Phones, rule: str) -> float:
 
 @pytest.mark.real
 @pytest.mark.alone
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_in_a_storm_people_get_one_message_for_each_event_and_none_for_a_false_one(
     tmp_path: Path,
 ) -> None:

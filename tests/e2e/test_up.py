@@ -20,14 +20,14 @@ from servers import InfluxDB, Mosquitto
 from edge.broker import BrokerAddress
 from edge.folder import FORMAT
 
-pytestmark = [pytest.mark.real, pytest.mark.alone, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.real, pytest.mark.alone, pytest.mark.timeout(600)]
 
 COUNTS = ("produced", "stored", "queued", "dropped", "quarantined", "missing")
 
 
 def run(data: Path, *options: str) -> dict[str, Any]:
     """Run a city for a while and return its account: the last line of standard output."""
-    done = subprocess.run(up(data, "--json", *options), capture_output=True, timeout=120, check=False)
+    done = subprocess.run(up(data, "--json", *options), capture_output=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return json.loads(done.stdout.decode().splitlines()[-1])  # type: ignore[no-any-return]
 

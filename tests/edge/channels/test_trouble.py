@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,19 @@ async def test_a_port_that_takes_the_call_and_says_nothing_is_given_up_in_time(
     server = await asyncio.start_server(hang, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     channel = make_channel({"name": "mute", "host": "127.0.0.1", "port": port, "timeout_s": 0.3, **row}, "here")
+    error = await refused(channel, message)
+    server.close()
+    assert error.retry and "no answer within 0.3 s" in error.message
+
+
+async def test_a_mail_server_that_says_nothing_is_told_as_such_though_the_loop_is_busy(
+    message: Message,
+) -> None:
+    server = await asyncio.start_server(hang, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    row = {"type": "email", "sender": "a@b.example", "to": ["c@d.example"], "tls": "none"}
+    channel = make_channel({"name": "mute", "host": "127.0.0.1", "port": port, "timeout_s": 0.3, **row}, "here")
+    asyncio.get_running_loop().call_later(0.1, time.sleep, 0.6)  # the thread's own limit passes first
     error = await refused(channel, message)
     server.close()
     assert error.retry and "no answer within 0.3 s" in error.message
