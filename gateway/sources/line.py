@@ -29,6 +29,7 @@ from gateway.sources.pipe import Pipe, open_pipe
 log = logging.getLogger(__name__)
 
 TRIES = 2
+DAMAGED = ("crc", "checksum")  # the answer came, and no other is due
 PATIENCE = 2  # an answer may still come until so many timeouts after its question
 QUIET_AFTER_ROUNDS = 2  # rounds without any answer: from then on a device is only looked for
 LONGEST_REST_S = 600.0
@@ -260,7 +261,7 @@ class Line:
                 log.info("%s: %s refuses: %s", self._source.name, asked.device.node, error)
                 return ()
             except Unanswered as error:
-                missed = True
+                missed = missed or error.fault.reason not in DAMAGED
                 if error.came:
                     self._desk.refuse(error.came, asked.device.id, error.fault)
             finally:

@@ -1,7 +1,7 @@
 """A line of devices that are asked, with dead, late, refusing and noisy ones among them; its hours are skipped.
 
 The devices speak a protocol made for this: `?ID N` asks, `=ID N VALUE` answers, `!ID N` refuses; a line each.
-Some answer `=ID ? VALUE`, which does not tell to what.
+Some answer `=ID ? VALUE`, which does not tell to what. An answer that begins with # was damaged on its way.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ class Asker:
 def _read(head: str, key: str, came: bytes) -> tuple[Value, ...] | None:
     *lines, _ = came.decode().split("\n")
     for said in lines:
+        if said[0] == "#":
+            raise FrameError("checksum", said)
         if said[0] not in "=!?":
             raise FrameError("format", said)
         if said.startswith(f"!{head} "):
@@ -265,6 +267,18 @@ def test_rubbish_is_kept_and_the_question_asked_once_more(monkeypatch: pytest.Mo
     assert hour.desk.faults == {"format": 120}
     kept = [each for each in hour.arrivals if each.foreign is not None and each.foreign.fault]
     assert {(each.payload, each.foreign.node) for each in kept if each.foreign} == {(b"*&%\n", "node-5")}
+
+
+def test_an_answer_that_was_damaged_costs_a_line_that_is_full_no_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def damaged(device: str, question: str, times: int) -> list[tuple[float, str]]:
+        return [(0.03, f"#{device}\n")] if times % 2 else good(device, question, times)
+
+    devices = {str(each): damaged if each == 5 else good for each in range(1, 10)}
+    hour = watched(monkeypatch, devices, 600, period_s=1.2)  # 20 questions of some 50 ms each: a second
+    assert hour.line.late == 0
+    assert {len(hour.readings(name)) for name in devices} == {500}
 
 
 def test_half_an_answer_is_kept_as_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
