@@ -74,6 +74,8 @@ _ROWS: tuple[Quantity, ...] = (
     Quantity("rain_rate_mm_h", "Rain intensity", "雨强", "mm/h", 1, 0, 500, 0.1, 50, None, 0),
     Quantity("rain_total_mm", "Rain in total", "累计雨量", "mm", 1, 0, 1e6, 0.1, 1, None, 0, *_COUNTER),
     Quantity("velocity_m_s", "Water velocity", "流速", "m/s", 3, -20, 20, 0.001, 5, None, 5),
+    Quantity("groundwater_temperature_c", "Groundwater temperature", "地下水温", "Cel", 2, -5, 50, 0.01, 0.05,
+             None, 10, spike=2),  # the same for weeks: no sign of a fault
     Quantity("groundwater_depth_m", "Depth to groundwater", "地下水埋深", "m", 3, -20, 1000, 0.001,
              0.02, None, 5, spike=1),
     Quantity("water_pressure_kpa", "Water pressure", "水压", "kPa", 1, -100, 10000, 0.1, 2000, 24 * _H, 1),

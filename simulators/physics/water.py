@@ -115,6 +115,6 @@ def groundwater(scene: Scene) -> Values:
     depth = scene.fixed("depth", 1.2, 3.4) + 0.25 * scene.wander("table", 900_000)
     return {
         "groundwater_depth_m": max(0.1, depth - 0.006 * min(scene.wetness_mm(86_400), 80)),
-        "water_temperature_c": 17.3 + 0.3 * scene.wander("warmth", 2e6),
+        "groundwater_temperature_c": 17.3 + 0.3 * scene.wander("warmth", 2e6),
         "conductivity_us_cm": scene.fixed("salts", 800, 1_500) + 30 * scene.wander("salts", 400_000),
     }

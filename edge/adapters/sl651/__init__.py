@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from edge.adapters.adapter import Adapter, Ids
+from edge.adapters.adapter import Adapter, Ids, OfKind
+from edge.adapters.report import Word
 from edge.adapters.sl651.elements import WORDS
 from edge.adapters.sl651.link import Link
 from edge.adapters.sl651.readings import FIVE_MINUTES, SERIES
@@ -12,6 +13,7 @@ from edge.adapters.sl651.station import Station
 ADAPTER = Adapter(
     decoder=Decoder,
     words=WORDS,
+    kinds={"groundwater": OfKind(words={"03": Word("groundwater_temperature_c")})},
     options=Station,
     talk=Link,
     ids=Ids(r"[0-9A-F]{10}", "ten hex digits in capitals, leading zeros too: 0011223344"),
