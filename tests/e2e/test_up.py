@@ -99,7 +99,7 @@ def test_ctrl_c_ends_it_cleanly_and_the_wall_shows_it_living(tmp_path: Path) -> 
         assert told["ntp_hosts"] and all(tells_the_time(host) for host in told["ntp_hosts"])
         city.send_signal(signal.SIGINT)
         out, _ = city.communicate(timeout=60)
-        assert city.returncode == 0
+        assert city.returncode == 0, out.decode()
         assert "produced" in out.decode() and "Traceback" not in out.decode()
     assert account(tmp_path)["total"]["balanced"]
 
