@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from skipping import run_skipping
+from wire import Wire
 
 from edge.adapters.adapter import Adapter, Exchange, NoOptions
 from edge.adapters.frame import FrameError, Refusal
@@ -72,15 +73,13 @@ def dead(_device: str, _question: str, _times: int) -> list[tuple[float, str]]:
 
 
 @dataclass
-class Bus:
+class Bus(Wire):
     """The far end of a line: questions to devices, answers back when they are due."""
 
     devices: dict[str, Answer]
     asked: list[tuple[float, str, str]] = field(default_factory=list)
     opened: int = 0
     broken: bool = False
-    _came: bytearray = field(default_factory=bytearray)
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
     _times: Counter[str] = field(default_factory=Counter)
 
     async def open(self, _: SourceConfig) -> Bus:
@@ -97,24 +96,7 @@ class Bus:
         self.asked.append((loop.time(), device, question))
         self._times[device] += 1
         for after_s, text in self.devices[device](device, question, self._times[device]):
-            loop.call_later(after_s, self._say, text.encode())
-
-    async def read(self) -> bytes:
-        await self._news.wait()
-        return self.drop()
-
-    def drop(self) -> bytes:
-        found = bytes(self._came)
-        self._came.clear()
-        self._news.clear()
-        return found
-
-    def close(self) -> None:
-        pass
-
-    def _say(self, data: bytes) -> None:
-        self._came += data
-        self._news.set()
+            loop.call_later(after_s, self.say, text.encode())
 
 
 @dataclass

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from skipping import run_skipping
+from wire import Wire
 
 from edge.adapters import adapter
 from edge.adapters.dlt645.poller import Dlt645Options
@@ -59,13 +60,11 @@ def meter(number: int, **more: Any) -> Meter:
 
 
 @dataclass
-class Bus:
+class Bus(Wire):
     """A line of simulated meters; answers take 50 ms."""
 
     meters: dlt645.Line
     asked: list[tuple[float, int, int]] = field(default_factory=list)
-    _came: bytearray = field(default_factory=bytearray)
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def open(self, _: SourceConfig) -> Bus:
         return self
@@ -75,24 +74,7 @@ class Bus:
         identifier = int.from_bytes(bytes(byte - 0x33 & 0xFF for byte in bare[10:14]), "little")
         self.asked.append((loop.time(), int(bare[6:0:-1].hex()), identifier))
         for answer in self.meters.feed(data):
-            loop.call_later(0.05, self._say, answer.data)
-
-    async def read(self) -> bytes:
-        await self._news.wait()
-        return self.drop()
-
-    def drop(self) -> bytes:
-        found = bytes(self._came)
-        self._came.clear()
-        self._news.clear()
-        return found
-
-    def close(self) -> None:
-        pass
-
-    def _say(self, data: bytes) -> None:
-        self._came += data
-        self._news.set()
+            loop.call_later(0.05, self.say, answer.data)
 
 
 class Books:
