@@ -14,7 +14,6 @@ from edge.model.errors import ConfigError
 
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
-EARLIEST_MS = 1_262_304_000_000  # 2010-01-01: a clock that says less has not been set yet
 
 
 class Level(StrEnum):

@@ -14,7 +14,7 @@ from functools import lru_cache
 from math import inf, nextafter
 from typing import Any
 
-from edge.model.quality import Flag
+from edge.model.quality import EARLIEST_MS, Flag
 from edge.model.quantities import Form
 from edge.protocol.series import escape_key
 from edge.protocol.wire import MAX_VALUE, Column
@@ -22,7 +22,6 @@ from edge.quality import Limits, Profile
 
 MOST = float(MAX_VALUE - 1)
 FAR = 1e300
-EARLIEST_MS = 1_262_304_000_000  # 2010-01-01: clocks without a battery wake in 1970 or 2000
 
 Clean = Callable[..., int]
 """(rows, at, end, head, t0_ms, latest_ms, checks, lines, seen) -> the place of the first row that it left.

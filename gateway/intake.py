@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 from edge.model.errors import WireError
 from edge.model.kinds import KINDS
 from edge.model.node import Node
-from edge.model.quality import Clock, Flag
+from edge.model.quality import EARLIEST_MS, Clock, Flag
 from edge.model.quantities import QUANTITIES
 from edge.protocol.series import SeriesWriter, reading_time_ns, series_head
 from edge.protocol.wire import Birth, Column, Pack, row_fault
 from edge.quality import Revision
 from edge.rules import Watch
-from gateway.clean import EARLIEST_MS, compile_clean
+from gateway.clean import compile_clean
 from gateway.stages.states import QualityStates
 
 AHEAD_MS = 86_400_000

@@ -11,13 +11,14 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from zoneinfo import ZoneInfo
 
-from cloud.levels import DAY_MS, EARLIEST_MS, HOUR_MS, KeepConfig, Level, RollupConfig, window_end, window_start
+from cloud.levels import DAY_MS, HOUR_MS, KeepConfig, Level, RollupConfig, window_end, window_start
 from cloud.patience import keep_at
 from cloud.rollup.fold import Fold, counters
 from cloud.rollup.records import Due, Records
 from cloud.stores.apart import write_apart
 from cloud.stores.protocol import NS_PER_MS, Span, Store
 from edge.model.kinds import KINDS
+from edge.model.quality import EARLIEST_MS
 from edge.protocol.lines import Point, Tags
 
 LOOK_EVERY_S = 20.0

@@ -15,6 +15,9 @@ class Flag(IntEnum):
     MISSING = 9
 
 
+EARLIEST_MS = 1_262_304_000_000  # 2010-01-01: clocks without a battery wake in 1970 or 2000
+
+
 class Clock(IntEnum):
     """How far the clock that stamped a reading could be trusted."""
 
