@@ -27,6 +27,8 @@ ARGUMENTS = (
 )  # fmt: skip
 CENTER = (31.27, 121.52)
 HOSTILE_LABEL = "<img src=x onerror=\"document.title='owned'\">"
+SIZES = """selector => [...document.querySelectorAll(selector)].filter(each => each.checkVisibility())
+  .map(each => [each.innerText, each.offsetWidth, each.offsetHeight])"""
 _KINDS = ("water_level", "streetlight", "air_quality", "noise", "power_meter")
 NODES = [
     {
@@ -240,6 +242,10 @@ class Wall:
     async def places(self, box: str) -> list[str]:
         """Return the places of a list of alerts, from the top."""
         return await self.page.locator(f"{box} .alert .place").all_inner_texts()
+
+    async def sizes(self, selector: str) -> list[tuple[str, int, int]]:
+        """Return (text, width, height in CSS px) of what is seen of it, all at one moment of the page."""
+        return [tuple(each) for each in await self.page.evaluate(SIZES, selector)]
 
     async def sign_in(self, token: str = TOKEN) -> None:
         """Answer the question who acts."""

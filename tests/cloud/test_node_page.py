@@ -177,9 +177,7 @@ async def test_it_fits_a_narrow_phone_in_both_languages_with_targets_for_thumbs(
     await phone.open(f"n/{NODE}#lang={language}")
     await phone.sees("#orders h2", {"en": "On the spot", "zh": "现场操作"}[language])
     assert await phone.page.evaluate("document.documentElement.scrollWidth") == 360
-    sizes = await phone.page.locator("button:visible, a:visible").evaluate_all(
-        "all => all.map(each => [each.innerText, each.offsetWidth, each.offsetHeight])"
-    )
+    sizes = await phone.sizes("button, a")
     assert sizes and all(min(width, height) >= 44 for _, width, height in sizes), sizes
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from playwright.async_api import Page, expect
+from dataclasses import replace
+
+from playwright.async_api import expect
 from wall_rig import TOKEN, City, Wall, episode, now_ms
 
 CARD = "#alerts"
@@ -35,19 +37,39 @@ async def test_targets_on_a_phone_are_large(city: City, phone: Wall) -> None:
     await city.populate()
     await city.tell(episode("water-level-1", "red"))
     await phone.open()
-    await large(phone.page, f"{CARD} .open, {CARD} .take, .tabs button")
+    await large(phone, f"{CARD} .open, {CARD} .take, .tabs button")
     await phone.page.locator(f"{CARD} .open").tap()
-    await large(phone.page, "#drawer .actions button, #drawer .back")
+    await large(phone, "#drawer .actions button, #drawer .back")
 
 
-async def large(page: Page, targets: str) -> None:
+async def large(wall: Wall, targets: str) -> None:
     """Each of these is large enough for a thumb."""
-    await expect(page.locator(targets).first).to_be_visible()
-    await expect(page.locator(targets).last).to_be_visible()
-    sizes = await page.locator(targets).evaluate_all(  # all at once: the page may draw them anew
-        "all => all.map(each => [each.innerText, each.offsetWidth, each.offsetHeight])"
-    )
+    await expect(wall.page.locator(targets).first).to_be_visible()
+    await expect(wall.page.locator(targets).last).to_be_visible()
+    sizes = await wall.sizes(targets)
     assert sizes and all(min(width, height) >= 44 for _, width, height in sizes), sizes
+
+
+async def test_news_between_press_and_release_takes_no_button_from_under_the_finger(
+    city: City, wall: Wall
+) -> None:
+    await city.populate()
+    red, other = episode("water-level-1", "red"), episode("water-level-2", "red", minutes_ago=20)
+    await city.tell(red, other)
+    await wall.page.add_init_script(SIGNED_IN)
+    await wall.open("#alert=1")
+    for what in ("#drawer .actions .primary", f"{CARD} .alert[data-id='2'] .take"):
+        button = wall.page.locator(what)
+        await button.hover()
+        await wall.page.mouse.down()
+        red, other = (replace(one, revision=one.revision + 1, value=one.value + 0.5) for one in (red, other))
+        await city.tell(red, other, episode(f"water-level-{red.revision + 1}", "red", minutes_ago=40))
+        await wall.sees("#drawer .now", f"{red.value:.2f} m")
+        await wall.sees(f"{CARD} .alert[data-id='2']", f"{other.value:.2f} m")
+        await wall.page.mouse.up()
+        await button.wait_for(state="hidden")
+    await wall.sees(f"{CARD} .alert[data-id='1'] .standing", "✓ Wang")
+    await wall.sees(f"{CARD} .alert[data-id='2'] .standing", "✓ Wang")
 
 
 async def test_an_officer_assigns_comments_mutes_and_closes_and_the_audit_tells(city: City, wall: Wall) -> None:

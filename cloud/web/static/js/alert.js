@@ -26,7 +26,7 @@ const pair = (name, ...value) => (value.some(Boolean) ? el("div", {}, el("dt", {
 function heading(alert) {
   const system = store.systems.find((each) => each.name === alert.system);
   const node = store.nodes.has(alert.node)
-    ? el("button", { type: "button", data: { key: "node" }, on: { click: () => look({ node: alert.node }) } }, alert.node) : el("span", {}, alert.node);
+    ? el("button", { type: "button", data: { key: "node" }, click: () => look({ node: alert.node }) }, alert.node) : el("span", {}, alert.node);
   const cause = known.get(alert.cause);
   return [
     el("div", { class: "headline", data: { level: alert.level, state: alert.state } }, levelMark(alert.level), el("span", { class: "rule" }, what(alert))),
@@ -34,7 +34,7 @@ function heading(alert) {
     el("p", { class: "became" }, el("b", {}, standing(alert)), " ", since(alert)),
     el("div", { class: "ident" }, node, el("span", {}, label(system?.label)), el("span", {}, [alert.site, alert.district].filter(Boolean).join(" · ")), el("span", { class: "faint" }, `#${alert.id}`),
       alert.live ? null : el("span", { title: t("not_live_hint") }, t("not_live"))),
-    alert.cause != null ? el("p", { class: "ident" }, t("caused_by"), " ", el("button", { type: "button", data: { key: "cause" }, on: { click: () => look({ alert: String(alert.cause) }) } }, cause ? `${place(cause)} ${what(cause)}` : `#${alert.cause}`)) : null,
+    alert.cause != null ? el("p", { class: "ident" }, t("caused_by"), " ", el("button", { type: "button", data: { key: "cause" }, click: () => look({ alert: String(alert.cause) }) }, cause ? `${place(cause)} ${what(cause)}` : `#${alert.cause}`)) : null,
   ].filter(Boolean);
 }
 
@@ -161,7 +161,7 @@ export function openAlert(text) {
     folded: box("alerts folded-alerts"), steps_box: box("audit"), past: box("alerts past"), actions: box("actions", "footer") };
   open.body = el("div", { class: "scroll" }, open.figures, el("section", { class: "episode" }, open.plot), open.folded, open.steps_box, open.past);
   open.body.hidden = true;
-  const back = el("button", { type: "button", class: "back", on: { click: () => look({ panel: "alerts" }) } }, t("back_to_alerts"));
+  const back = el("button", { type: "button", class: "back", click: () => look({ panel: "alerts" }) }, t("back_to_alerts"));
   openDrawer({ kind: "beside", name: t("alert_name", { id: text }), heading: [back, open.head], body: [open.body, open.actions] });
   begin();
 }

@@ -24,13 +24,12 @@ export function drawActions(box, alert) {
   const over = isOver(alert);
   const others = over ? ["comment", ...(alert.state === "resolved" ? ["close"] : [])] : ["assign", "comment", ...(isMuted(alert) ? [] : ["mute"]), "close"];
   const now = `${alert.id} ${form.name} ${over}`;
-  if (!form.name || box.dataset.drawn !== now) box.replaceChildren(el("div", { class: "said-no" }), ...(form.name ? [fields(alert, again)] : []), el("div", { class: "choices" }));
+  const filled = box.dataset.drawn === now && box.querySelector("form");
   box.dataset.drawn = now;
-  refill(box.querySelector(".said-no"), ...failed(alert));
-  refill(box.querySelector(".choices"),
-    ...(isWaiting(alert) && !form.name ? [el("button", { type: "button", class: "primary", disabled: Boolean(alert.sending), data: { key: "acknowledge" }, on: { click: () => send(alert.id, "acknowledge") } }, t(alert.sending === "acknowledge" ? "sending" : "do_acknowledge"))] : []),
-    ...(isMuted(alert) ? [el("button", { type: "button", class: "quiet", disabled: Boolean(alert.sending), data: { key: "unmute" }, on: { click: () => send(alert.id, "mute", { minutes: 0 }) } }, t("do_unmute"))] : []),
-    ...others.map((name) => el("button", { type: "button", class: "quiet", ariaExpanded: String(form.name === name), data: { key: name }, on: { click: show(name) } }, t(`do_${name}`))));
+  refill(box, el("div", { class: "said-no" }, failed(alert)), form.name ? filled || fields(alert, again) : null, el("div", { class: "choices" },
+    ...(isWaiting(alert) && !form.name ? [el("button", { type: "button", class: "primary", disabled: Boolean(alert.sending), data: { key: "acknowledge" }, click: () => send(alert.id, "acknowledge") }, t(alert.sending === "acknowledge" ? "sending" : "do_acknowledge"))] : []),
+    ...(isMuted(alert) ? [el("button", { type: "button", class: "quiet", disabled: Boolean(alert.sending), data: { key: "unmute" }, click: () => send(alert.id, "mute", { minutes: 0 }) }, t("do_unmute"))] : []),
+    ...others.map((name) => el("button", { type: "button", class: "quiet", ariaExpanded: String(form.name === name), data: { key: name }, click: show(name) }, t(`do_${name}`)))));
 }
 
 /** Why the cloud did not take the last step, and a button to try again. */
@@ -38,7 +37,7 @@ function failed(alert) {
   const failure = failures.get(alert.id);
   if (!failure) return [];
   return [el("p", { class: "advice", role: "alert" }, el("b", {}, t(`failed_${failure.what}`)), " ", failure.message,
-    el("button", { type: "button", class: "quiet", data: { key: "retry" }, on: { click: () => send(alert.id, failure.what, failure.extra) } }, t("try_again")))];
+    el("button", { type: "button", class: "quiet", data: { key: "retry" }, click: () => send(alert.id, failure.what, failure.extra) }, t("try_again")))];
 }
 
 function words(required) {
@@ -52,7 +51,7 @@ function who() {
   const input = el("input", { required: true, maxLength: 64, value: form.to, placeholder: t("assign_to"), ariaLabel: t("assign_to"), data: { key: "to" } });
   input.addEventListener("input", () => { form.to = input.value; });
   const choose = (name) => () => { form.to = input.value = name; };
-  return [input, names.length ? el("div", { class: "chips" }, names.map((name) => el("button", { type: "button", class: "quiet", on: { click: choose(name) } }, name))) : null];
+  return [input, names.length ? el("div", { class: "chips" }, names.map((name) => el("button", { type: "button", class: "quiet", click: choose(name) }, name))) : null];
 }
 
 const minutes = () => el("fieldset", { class: "chips" }, el("legend", {}, t("mute_for")), MUTES_MIN.map((minute, index) => el("label", { class: "quiet" },

@@ -24,7 +24,7 @@ export function levelCounts(count, { words = false } = {}) {
 function calm() {
   const last = [...known.values()].filter((alert) => isOver(alert) && alert.live).sort(byTime)[0];
   return [el("div", { class: "none" }, badge("ok"), el("div", {}, t("no_alerts")),
-    last ? el("button", { type: "button", class: "last", on: { click: () => look({ alert: String(last.id) }) } },
+    last ? el("button", { type: "button", class: "last", click: () => look({ alert: String(last.id) }) },
       t("last_alert", { time: moment(last.start_ms, now_ms()), place: place(last), what: what(last), standing: became(last) })) : null)];
 }
 
@@ -37,7 +37,7 @@ function draw() {
   const title = count.waiting ? `(${count.waiting}) ${t("title")}` : t("title");
   if (document.title !== title) document.title = title;
   refill(byId("alerts-head"), el("button", {
-    type: "button", class: "whole", data: { key: "inbox", same: JSON.stringify([t("title"), count]) }, ariaLabel: t("inbox"), on: { click: () => look({ panel: view.panel === "alerts" ? "" : "alerts" }) },
+    type: "button", class: "whole", data: { key: "inbox" }, ariaLabel: t("inbox"), click: () => look({ panel: view.panel === "alerts" ? "" : "alerts" }),
   }, el("h2", {}, t("alerts")), levelCounts(count), el("span", { class: "more" }, t("all_alerts"))));
   refill(byId("alerts"), ...(list.length ? list.slice(0, LINES).flatMap((alert) => lines(alert, draw)) : calm()));
   byId("alerts-more").hidden = list.length <= LINES;

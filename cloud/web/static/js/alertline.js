@@ -29,7 +29,7 @@ export function lines(alert, again, { acknowledge = true, here = false } = {}) {
   const shown = opened.has(alert.id);
   const fold = count ? el("button", {
     type: "button", class: "fold", ariaExpanded: String(shown), data: { key: `fold-${alert.id}` },
-    on: { click: () => toggle(alert, again) },
+    click: () => toggle(alert, again),
   }, `${t("folded", { n: number(count) })} ${shown ? "▾" : "▸"}`) : null;
   const head = line(alert, { fold, acknowledge, here });
   if (!shown || !count) return [head];
@@ -65,15 +65,14 @@ function rows(alert, here, can) {
 
 function line(alert, { fold = null, acknowledge = false, sub = false, here = false }) {
   const can = acknowledge && isWaiting(alert) && !alert.sending;
-  const open = el("button", { type: "button", class: "open", data: { key: `alert-${alert.id}` }, on: { click: () => look({ alert: String(alert.id) }) } },
+  const open = el("button", { type: "button", class: "open", data: { key: `alert-${alert.id}` }, click: () => look({ alert: String(alert.id) }) },
     ...rows(alert, here, can));
   const take = can ? el("button", {
     type: "button", class: "take", data: { key: `take-${alert.id}` }, ariaLabel: `${t("do_acknowledge")}: ${place(alert)}`,
-    on: { click: () => send(alert.id, "acknowledge") },
+    click: () => send(alert.id, "acknowledge"),
   }, t("take")) : null;
   const failure = failures.get(alert.id);
   const classes = ["alert", sub && "sub", isWaiting(alert) && "waiting", isOver(alert) && "over", isMuted(alert) && "muted", view.alert === String(alert.id) && "picked"];
-  const same = JSON.stringify([alert.id, classes, here, can, fold?.textContent, failure?.message, alert.level, amount(alert, alert.value), trend(alert), since(alert), standing(alert), alert.assigned, outlook(alert), t("title")]);
-  return el("div", { class: classes.filter(Boolean).join(" "), role: "listitem", data: { id: alert.id, level: alert.level, state: alert.state, same } }, badge(alert.level), open, take,
+  return el("div", { class: classes.filter(Boolean).join(" "), role: "listitem", data: { id: alert.id, level: alert.level, state: alert.state } }, badge(alert.level), open, take,
     failure ? el("p", { class: "advice", role: "alert" }, `${t(`failed_${failure.what}`)} ${failure.message}`) : null, fold);
 }

@@ -1,5 +1,5 @@
 // The list of nodes that need somebody now: rejected and suspect readings, late and silent nodes; storms are folded.
-import { byId, el } from "./dom.js";
+import { byId, el, refill } from "./dom.js";
 import { age, moment, phrase } from "./format.js";
 import { label, t } from "./i18n.js";
 import { badge } from "./marks.js";
@@ -62,7 +62,7 @@ const reason = (item) => (item.node.trial ? `${why(item)} · ${t("trial")}` : wh
 
 function line(item, sub = false) {
   const { node, since_ms } = item;
-  return el("button", { type: "button", class: sub ? "note sub" : "note", on: { click: () => look({ node: node.id }) } },
+  return el("button", { type: "button", class: sub ? "note sub" : "note", data: { key: node.id }, click: () => look({ node: node.id }) },
     badge(BADGE[item.trouble]), el("span", { class: "name" }, label(node.label, node.id)),
     el("span", { class: "since" }, since_ms ? t("since", { time: moment(since_ms, now_ms()) }) : ""),
     el("span", { class: "why" }, reason(item)));
@@ -76,7 +76,7 @@ function fold(group) {
     else open.add(group.key);
     draw(true);
   };
-  const head = el("button", { type: "button", class: "note", ariaExpanded: String(opened), on: { click: toggle } },
+  const head = el("button", { type: "button", class: "note", ariaExpanded: String(opened), data: { key: group.key }, click: toggle },
     badge(BADGE[group.trouble]), el("span", { class: "name" }, t("group", { kind: label(kind?.label, group.kind), n: group.items.length })),
     el("span", { class: "since" }, opened ? "▾" : "▸"),
     el("span", { class: "why" }, t(`why_group_${group.trouble}`, { age: age(now_ms() - group.since_ms) })));
@@ -92,10 +92,8 @@ function draw(force = false) {
   byId("attention-count").textContent = items.length ? String(items.length) : "";
   document.documentElement.dataset.attention = String(items.length);
   const box = byId("attention");
-  const at = box.scrollTop;
-  if (!items.length) box.replaceChildren(store.nodes.size ? el("div", { class: "none" }, badge("ok"), el("div", {}, t("all_well"))) : "");
-  else box.replaceChildren(...list.flatMap((group) => (group.items.length > 1 ? fold(group) : [line(group.items[0])])));
-  box.scrollTop = at;
+  if (!items.length) refill(box, store.nodes.size ? el("div", { class: "none" }, badge("ok"), el("div", {}, t("all_well"))) : "");
+  else refill(box, ...list.flatMap((group) => (group.items.length > 1 ? fold(group) : [line(group.items[0])])));
 }
 
 export function start() {

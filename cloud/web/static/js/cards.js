@@ -43,7 +43,7 @@ function row(kind, large) {
   const spark = svg("svg", { viewBox: "0 0 100 30", preserveAspectRatio: "none", "aria-hidden": "true" });
   const button = el("button", {
     type: "button", class: large ? "figure" : "figure small",
-    on: { click: () => look({ layer: view.layer === kind.name ? "" : kind.name }) },
+    click: () => look({ layer: view.layer === kind.name ? "" : kind.name }),
   }, el("span", { class: "what" }, what, measure, sub, old), value, spark);
   rows.push({ kind, large, what, measure, sub, old, value, spark });
   return button;

@@ -11,7 +11,7 @@ export function openDrawer({ wide = false, kind = "", name = "", heading, body }
   if (drawer.hidden) opener = document.activeElement;
   drawer.className = ["drawer", wide && "wide", kind].filter(Boolean).join(" ");
   drawer.ariaLabel = name || null;
-  const close = el("button", { type: "button", class: "close", ariaLabel: t("close"), on: { click: closeDrawer } }, "✕");
+  const close = el("button", { type: "button", class: "close", ariaLabel: t("close"), click: closeDrawer }, "✕");
   drawer.replaceChildren(el("header", {}, el("div", {}, ...heading), close), ...body);
   drawer.hidden = false;
   drawer.focus({ preventScroll: true });

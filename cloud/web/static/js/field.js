@@ -137,7 +137,7 @@ function say(error) {
   const gone = error.status === NOT_FOUND;
   byId("veil").replaceChildren(...[
     el("b", {}, t(gone ? "unknown_node" : "failed")), el("span", {}, gone ? ID : error.message),
-    gone ? el("span", {}, t("f_unknown_hint")) : el("button", { type: "button", class: "quiet", on: { click: () => location.reload() } }, t("try_again")),
+    gone ? el("span", {}, t("f_unknown_hint")) : el("button", { type: "button", class: "quiet", click: () => location.reload() }, t("try_again")),
   ]);
 }
 

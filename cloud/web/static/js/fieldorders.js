@@ -49,14 +49,14 @@ function watch(id, changed) {
 
 export function start(id, changed) {
   const box = el("div", { role: "status" });
-  const button = (name, args) => el("button", { type: "button", class: name === "identify" ? "primary" : "quiet", id: `orders-${name}`, on: { click: async () => {
+  const button = (name, args) => el("button", { type: "button", class: name === "identify" ? "primary" : "quiet", id: `orders-${name}`, click: async () => {
     const body = { name, args, expires_s: EXPIRES_S };
     const made = await act(box, ({ who, token }) => api.order(id, { ...body, who }, token));
     if (!made) return;
     found = [made, ...found];
     draw();
     watch(id, draw);
-  } } });
+  } });
   byId("orders").replaceChildren(el("h2", { id: "orders-title" }),
     el("div", { class: "choices" }, button("sample", {}), button("identify", { seconds: BLINK_S })), box, el("ul", { class: "orders", id: "orders-list" }));
   watch(id, changed);

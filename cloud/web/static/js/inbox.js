@@ -38,7 +38,7 @@ function found() {
 }
 
 const chip = (key, value, ...words) => el("button", {
-  type: "button", class: "quiet", ariaPressed: String((key === "state" ? state() : view[key]) === value), data: { key: `${key}-${value}` }, on: { click: () => look({ [key]: value }) },
+  type: "button", class: "quiet", ariaPressed: String((key === "state" ? state() : view[key]) === value), data: { key: `${key}-${value}` }, click: () => look({ [key]: value }),
 }, ...words);
 
 function filters() {
@@ -58,13 +58,13 @@ function filters() {
 function draw() {
   if (!open) return;
   const list = found();
-  open.counts.replaceChildren(levelCounts(tally(), { words: true }));
-  if (open.failed) refill(open.list, el("div", { class: "none" }, el("p", {}, open.failed), el("button", { type: "button", class: "quiet", on: { click: read } }, t("try_again"))));
+  refill(open.counts, levelCounts(tally(), { words: true }));
+  if (open.failed) refill(open.list, el("div", { class: "none" }, el("p", {}, open.failed), el("button", { type: "button", class: "quiet", click: read }, t("try_again"))));
   else if (list.length) refill(open.list, ...list.slice(0, open.shown).flatMap((alert) => lines(alert, draw)));
-  else refill(open.list, el("div", { class: "none" }, open.busy ? t("loading_chart") : t(narrowed() ? "no_match" : "no_alerts"), narrowed() && !open.busy ? el("button", { type: "button", class: "quiet", on: { click: widen } }, t("clear_filters")) : null));
+  else refill(open.list, el("div", { class: "none" }, open.busy ? t("loading_chart") : t(narrowed() ? "no_match" : "no_alerts"), narrowed() && !open.busy ? el("button", { type: "button", class: "quiet", click: widen }, t("clear_filters")) : null));
   const rest = list.length - Math.min(list.length, open.shown);
-  open.more.replaceChildren(list.length ? el("span", {}, t("shown_of", { n: number(list.length - rest), total: number(list.length) })) : "",
-    rest ? el("button", { type: "button", class: "quiet", on: { click: () => { open.shown += PAGE; draw(); } } }, t("show_more", { n: number(Math.min(PAGE, rest)) })) : "");
+  refill(open.more, list.length ? el("span", {}, t("shown_of", { n: number(list.length - rest), total: number(list.length) })) : "",
+    rest ? el("button", { type: "button", class: "quiet", click: () => { open.shown += PAGE; draw(); } }, t("show_more", { n: number(Math.min(PAGE, rest)) })) : "");
 }
 
 const narrowed = () => Boolean(view.level || view.system || view.q || state() !== "standing");
@@ -88,7 +88,7 @@ async function read() {
 }
 
 function officer() {
-  const button = el("button", { type: "button", on: { click: async () => { await credentials({ change: true }); text(button, words()); } } });
+  const button = el("button", { type: "button", click: async () => { await credentials({ change: true }); text(button, words()); } });
   const words = () => (name() ? t("officer_is", { who: name() }) : t("officer_nobody"));
   text(button, words());
   return button;

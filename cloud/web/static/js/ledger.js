@@ -19,7 +19,7 @@ function cells(line) {
 
 function ledgerRow(line, picked) {
   const node = store.nodes.get(line.node);
-  const open = el("button", { type: "button", on: { click: () => look({ node: line.node }) } }, node ? label(node.label, line.node) : line.node);
+  const open = el("button", { type: "button", click: () => look({ node: line.node }) }, node ? label(node.label, line.node) : line.node);
   open.title = line.node;
   const off = difference(line);
   return el("tr", { class: line.node === picked ? "pick" : "" }, el("td", {}, open), ...cells(line),

@@ -3,7 +3,7 @@
 import { alarms, known, levelAt } from "./alerts.js";
 import { addBase, drawNames } from "./basemap.js";
 import { levelMark } from "./alertline.js";
-import { byId, el, rem, text } from "./dom.js";
+import { byId, el, refill, rem, text } from "./dom.js";
 import { closeDrawer } from "./drawer.js";
 import { number, phrase } from "./format.js";
 import { label, t } from "./i18n.js";
@@ -91,8 +91,8 @@ function drawLayers() {
   const chips = [{ name: "", label: null }, ...present];
   const kind = store.kinds.get(view.layer);
   if (kind) chips.push(kind);
-  byId("layers").replaceChildren(...chips.map((chip) => el("button", {
-    type: "button", ariaPressed: String(view.layer === chip.name), on: { click: () => look({ layer: chip.name }) },
+  refill(byId("layers"), ...chips.map((chip) => el("button", {
+    type: "button", ariaPressed: String(view.layer === chip.name), click: () => look({ layer: chip.name }),
   }, chip.label ? label(chip.label, chip.name) : t("all"))));
 }
 

@@ -131,6 +131,7 @@ export function badge(state, size_px = 40) {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = size_px;
   canvas.className = "mark";
+  canvas.dataset.mark = `${state} ${size_px}`;
   canvas.setAttribute("aria-hidden", "true");
   const ctx = canvas.getContext("2d");
   ctx.translate(size_px / 2, size_px / 2);

@@ -1,5 +1,5 @@
 // The network itself: is every reading accounted for? The sum, its verdict, and the vitals; a click shows the lines.
-import { byId, el } from "./dom.js";
+import { byId, el, refill } from "./dom.js";
 import { age, number } from "./format.js";
 import { t } from "./i18n.js";
 import { badge } from "./marks.js";
@@ -43,7 +43,7 @@ function draw() {
   const known = ledger && (ledger.produced > 0 || gateways.length > 0);
   const ok = gateways.filter((gateway) => gateway.state === "ok").length;
   document.documentElement.dataset.balanced = known ? String(difference(ledger) === 0) : "";
-  byId("network").replaceChildren(el("button", { type: "button", class: "whole", on: { click: () => look({ panel: view.panel === "network" ? "" : "network" }) } },
+  refill(byId("network"), el("button", { type: "button", class: "whole", click: () => look({ panel: view.panel === "network" ? "" : "network" }) },
     el("h2", {}, t("network"), el("span", { class: "more" }, t("details"))),
     known ? sum(ledger) : el("div", { class: "none" }, t("no_ledger")),
     el("div", { class: "vitals" },

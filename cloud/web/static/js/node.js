@@ -31,7 +31,7 @@ function quantities(node) {
 function heading(node) {
   const kind = kindOf(node);
   const system = store.systems.find((each) => each.name === kind?.system);
-  const ledger = el("button", { type: "button", on: { click: () => look({ panel: `ledger:${node.id}` }) } }, t("ledger_line"));
+  const ledger = el("button", { type: "button", click: () => look({ panel: `ledger:${node.id}` }) }, t("ledger_line"));
   const pair = (name, value) => (value ? el("span", {}, `${t(name)} ${value}`) : null);
   return [
     el("h2", {}, label(node.label, node.id)),
@@ -66,7 +66,7 @@ function fill(node) {
 function rangeBar() {
   const at = moment_ms();
   return el("div", { class: "ranges" },
-    Object.keys(RANGES).map((name) => el("button", { type: "button", class: "quiet", ariaPressed: String(chosen() === name), on: { click: () => look({ range: name }) } }, t(`range_${name}`))),
+    Object.keys(RANGES).map((name) => el("button", { type: "button", class: "quiet", ariaPressed: String(chosen() === name), click: () => look({ range: name }) }, t(`range_${name}`))),
     el("span", { class: "until" }, at === null ? t("live") : t("until", { time: moment(windowEnd(), now_ms()) })));
 }
 
@@ -121,7 +121,7 @@ function drawAlerts() {
   const few = all.filter((alert, index) => !isOver(alert) || index < FEW);
   const shown = open.past ? all : few;
   const rest = all.length - shown.length;
-  const more = rest ? el("button", { type: "button", class: "more-line", data: { key: "past" }, on: { click: () => { open.past = true; drawAlerts(); } } }, t("earlier_alerts", { n: rest })) : "";
+  const more = rest ? el("button", { type: "button", class: "more-line", data: { key: "past" }, click: () => { open.past = true; drawAlerts(); } }, t("earlier_alerts", { n: rest })) : "";
   refill(open.alerts, ...shown.flatMap((alert) => lines(alert, drawAlerts, { here: true })), more);
 }
 

@@ -24,7 +24,7 @@ function field(key, value, options) {
 function ask(advice, change) {
   const [who, whoField] = field("officer_name", name(), { name: "who", autocomplete: "name" });
   const [secret, secretField] = field("officer_token", token(), { name: "token", type: "password", maxLength: 400 });
-  const cancel = el("button", { type: "button", class: "quiet", on: { click: () => dialog.close("") } }, t("cancel"));
+  const cancel = el("button", { type: "button", class: "quiet", click: () => dialog.close("") }, t("cancel"));
   const form = el("form", { method: "dialog" },
     el("h2", { id: "officer-title" }, t("officer_title")), advice ? el("p", { class: "advice", role: "alert" }, advice) : null,
     whoField, change && token() ? null : secretField,

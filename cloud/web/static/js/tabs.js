@@ -1,6 +1,6 @@
 // The phone's tabs, the alerts first; on a wide screen all panels are seen at once and the tabs are not.
 import { tally } from "./alerts.js";
-import { byId, el } from "./dom.js";
+import { byId, el, refill } from "./dom.js";
 import { number } from "./format.js";
 import { t } from "./i18n.js";
 import { counts, fresh, on } from "./state.js";
@@ -13,7 +13,7 @@ function draw() {
   document.body.dataset.tab = tab;
   const count = counts();
   const counted = { alerts: tally().waiting, attention: count.total - fresh(count) + count.suspect };
-  byId("tabs").replaceChildren(...TABS.map((name) => el("button", { type: "button", ariaPressed: String(name === tab), on: { click: () => look({ tab: name }) } },
+  refill(byId("tabs"), ...TABS.map((name) => el("button", { type: "button", ariaPressed: String(name === tab), click: () => look({ tab: name }) },
     t(`tab_${name}`), counted[name] ? el("b", { class: name }, number(counted[name])) : null)));
 }
 
