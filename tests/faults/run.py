@@ -6,8 +6,9 @@ import asyncio
 import bisect
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from faults.audit import LET_GO, Notes, Point, Verdict, audit
 from faults.fingerprint import ledger_lines, strays_in
@@ -80,8 +81,17 @@ def _audit(laboratory: Laboratory) -> tuple[Verdict, list[str], Counter[str]]:
     quarantine = laboratory.gateway.quarantine()
     ledger = laboratory.gateway.command("ledger")
     verdict = audit(notes, points(laboratory.store), quarantine, ledger)
-    let_go = {name: count for name, count in ledger["total"]["reasons"].items() if name.startswith("dropped_")}
-    return verdict, ledger_lines(verdict, ledger, strays_in(quarantine)), Counter(let_go)
+    return verdict, ledger_lines(verdict, ledger, strays_in(quarantine)), _let_go(verdict, ledger)
+
+
+def _let_go(verdict: Verdict, ledger: Mapping[str, Any]) -> Counter[str]:
+    """Return why the gateway let readings of the nodes go; it may have let go of one of its own, too."""
+    nodes = {node for node, _, _ in verdict.made}
+    reasons = Counter[str]()
+    for row in ledger["nodes"]:
+        if row["node"] in nodes:
+            reasons.update(row["reasons"])
+    return Counter({name: count for name, count in reasons.items() if name.startswith("dropped_")})
 
 
 def _surprises(laboratory: Laboratory, verdict: Verdict) -> list[str]:
