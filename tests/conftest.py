@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -18,6 +19,13 @@ SHARED_DATA = servers.PROJECT.parent / "shared" / "data"
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], UnhurriedLoop]]:
     """Say in which event loop tests run."""
     return {"unhurried": UnhurriedLoop}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse two tests of one id: pytest-xdist would run one of them only, and say nothing."""
+    twice = sorted(node_id for node_id, count in Counter(item.nodeid for item in items).items() if count > 1)
+    if twice:
+        raise pytest.UsageError("more than one test is called " + ", ".join(twice))
 
 
 @pytest.fixture
