@@ -25,7 +25,6 @@ from edge.model.node import node_id
 
 PASSPHRASE_VARIABLE = "CITYNEURON_CA_PASSPHRASE"  # the name of a variable, no secret
 ROOT_DAYS = 20 * 365
-LEAF_DAYS = 2 * 365
 BACKDATED = timedelta(days=1)  # a node's clock may be behind when it first connects
 MOST_CSR_BYTES = 8_192
 GATEWAY = "gateway_account"
@@ -68,7 +67,7 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         name = _name(_ROOT_NAME)
         root = (
-            _dated(name, name, key.public_key(), now_ms, ROOT_DAYS)
+            _dated(name, name, key.public_key(), now_ms, _time(now_ms) + timedelta(days=ROOT_DAYS))
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_usage("key_cert_sign", "crl_sign"), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -127,7 +126,10 @@ class Authority:
         return self._root.fingerprint(hashes.SHA256()).hex()
 
     def sign(self, node: str, public_key: _Leaf, now_ms: int) -> Identity:
-        """Return a node's certificate for two years; its common name is the node's id, or GATEWAY."""
+        """Return a node's certificate, as lasting as the root; its common name is the node's id, or GATEWAY.
+
+        Nobody climbs every pole of a city by a date (so IEEE 802.1AR): who must not speak any more is revoked.
+        """
         name = node if node == GATEWAY else node_id(node)
         builder = self._leaf(name, public_key, now_ms, ExtendedKeyUsageOID.CLIENT_AUTH)
         certificate = builder.sign(self._key, hashes.SHA256())
@@ -140,12 +142,17 @@ class Authority:
             not_after_ms=round(certificate.not_valid_after_utc.timestamp() * 1000),
         )
 
-    def sign_server(self, hosts: Sequence[str], public_key: _Leaf, now_ms: int) -> bytes:
-        """Return the certificate of a broker that answers to these names and addresses, as PEM."""
+    def sign_server(
+        self, hosts: Sequence[str], public_key: _Leaf, now_ms: int, days: int | None = None
+    ) -> bytes:
+        """Return the certificate of a broker that answers to these names and addresses, as PEM.
+
+        It lasts as long as the root, or so many days.
+        """
         if not hosts:
             raise InvalidRequest("a server needs a name", remedy="name the hosts by which nodes reach it")
         names = x509.SubjectAlternativeName([_host(host) for host in hosts])
-        builder = self._leaf(hosts[0][:64], public_key, now_ms, ExtendedKeyUsageOID.SERVER_AUTH)
+        builder = self._leaf(hosts[0][:64], public_key, now_ms, ExtendedKeyUsageOID.SERVER_AUTH, days)
         return _pem(builder.add_extension(names, critical=False).sign(self._key, hashes.SHA256()))
 
     def revocations(self, revoked: Collection[tuple[str, int]], now_ms: int) -> bytes:
@@ -168,10 +175,18 @@ class Authority:
         return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
     def _leaf(
-        self, name: str, public_key: _Leaf, now_ms: int, purpose: x509.ObjectIdentifier
+        self,
+        name: str,
+        public_key: _Leaf,
+        now_ms: int,
+        purpose: x509.ObjectIdentifier,
+        days: int | None = None,
     ) -> x509.CertificateBuilder:
+        end = self._root.not_valid_after_utc
+        if days is not None:
+            end = min(end, _time(now_ms) + timedelta(days=days))
         return (
-            _dated(_name(name), self._root.subject, public_key, now_ms, LEAF_DAYS)
+            _dated(_name(name), self._root.subject, public_key, now_ms, end)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage("digital_signature"), critical=True)
             .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
@@ -239,17 +254,16 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
 
 
 def _dated(
-    subject: x509.Name, issuer: x509.Name, key: _Leaf, now_ms: int, days: int
+    subject: x509.Name, issuer: x509.Name, key: _Leaf, now_ms: int, end: datetime
 ) -> x509.CertificateBuilder:
-    moment = _time(now_ms)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(moment - BACKDATED)
-        .not_valid_after(moment + timedelta(days=days))
+        .not_valid_before(_time(now_ms) - BACKDATED)
+        .not_valid_after(end)
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from rich.console import Console
 from sqlalchemy.orm import Session
@@ -64,6 +65,9 @@ def export(
 def issue_server(
     hosts: Annotated[list[str], typer.Argument(help="Names and addresses by which nodes reach the broker.")],
     to: _To = Path("tls"),
+    days: Annotated[
+        int | None, typer.Option("--days", min=1, help="For so long; left out: as long as the root.")
+    ] = None,
     config: _Config = None,
     data: _Data = _DATA,
 ) -> None:
@@ -71,7 +75,7 @@ def issue_server(
     found = _config(config, data)
     authority, now_ms = _authority(found), _now_ms()
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = authority.sign_server(hosts, key.public_key(), now_ms)
+    certificate = authority.sign_server(hosts, key.public_key(), now_ms, days)
     gone = _with_registry(
         found, lambda registry: registry.transact(lambda session: records.revoked(session, now_ms))
     )
@@ -79,7 +83,9 @@ def issue_server(
     _write(to / "server.crt", certificate)
     _write(to / "ca.crt", authority.root_pem.encode())
     _write(to / "crl.pem", authority.revocations(gone, now_ms))
-    _out.print(f"{to}: server.key, server.crt, ca.crt, crl.pem for {', '.join(hosts)}, two years")
+    _out.print(
+        f"{to}: server.key, server.crt, ca.crt, crl.pem for {', '.join(hosts)}, until {_last_day(certificate)}"
+    )
 
 
 @app.command("issue-gateway")
@@ -97,7 +103,7 @@ def issue_gateway(to: _To = Path("gateway"), config: _Config = None, data: _Data
     _write_secret(to / "gateway.key", private_pem(key))
     _write(to / "gateway.crt", identity.pem.encode())
     _write(to / "ca.crt", authority.root_pem.encode())
-    _out.print(f"{to}: gateway.key, gateway.crt, ca.crt, two years")
+    _out.print(f"{to}: gateway.key, gateway.crt, ca.crt, until {_last_day(identity.pem.encode())}")
 
 
 @app.command()
@@ -153,7 +159,7 @@ def issue_offline(
         found, lambda registry: offline.issue(registry, authority, count, _now_ms(), about)
     )
     _write_secret(to, content)
-    _out.print(f"{to}: {count} identities, two years. Their ids are reserved for whoever holds this file.")
+    _out.print(f"{to}: {count} identities. Their ids are reserved for whoever holds this file.")
 
 
 @app.command()
@@ -221,6 +227,10 @@ def _write(path: Path, content: bytes) -> None:
         write_whole(path, content)
     except OSError as error:
         raise CloudError(f"{path}: {error.strerror}", remedy="name another place with --to") from error
+
+
+def _last_day(certificate_pem: bytes) -> str:
+    return f"{x509.load_pem_x509_certificate(certificate_pem).not_valid_after_utc:%Y-%m-%d}"
 
 
 def _now_ms() -> int:

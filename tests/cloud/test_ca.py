@@ -67,16 +67,18 @@ def test_a_key_of_another_root_is_not_believed(authority: Authority, tmp_path: P
         Authority.open(authority.folder)
 
 
-def test_a_certificate_names_its_node_for_two_years_and_from_yesterday(authority: Authority) -> None:
+def test_a_certificate_names_its_node_from_yesterday_to_the_end_of_the_root(
+    authority: Authority,
+) -> None:
     key = new_key()
     identity = authority.sign("water-1", key.public_key(), NOW_MS)
     found, root = certificate(identity.pem), certificate(authority.root_pem)
     assert common_name(identity.pem) == "water-1"
     assert found.public_key() == key.public_key()
     found.verify_directly_issued_by(root)
-    assert found.not_valid_after_utc - found.not_valid_before_utc == 731 * DAY
+    assert found.not_valid_after_utc == root.not_valid_after_utc
     assert found.not_valid_before_utc.timestamp() * 1000 == NOW_MS - 86_400_000
-    assert identity.not_after_ms == NOW_MS + 730 * 86_400_000
+    assert identity.not_after_ms == root.not_valid_after_utc.timestamp() * 1000 == NOW_MS + 7_300 * 86_400_000
     usage = found.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert list(usage) == [ExtendedKeyUsageOID.CLIENT_AUTH]
     assert not found.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
@@ -93,8 +95,18 @@ def test_a_servers_certificate_names_its_hosts(authority: Authority) -> None:
     names = certificate(pem).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["broker.city"]
     assert [str(each) for each in names.get_values_for_type(x509.IPAddress)] == ["10.0.0.5"]
+    root = certificate(authority.root_pem)
+    assert certificate(pem).not_valid_after_utc == root.not_valid_after_utc
     with pytest.raises(InvalidRequest, match="no host name"):
         authority.sign_server(["中文"], new_key().public_key(), NOW_MS)
+
+
+@pytest.mark.parametrize(("days", "lasts_days"), [(90, 91), (30_000, 7_301)])
+def test_a_servers_certificate_may_be_shorter_than_the_root_and_never_longer(
+    authority: Authority, days: int, lasts_days: int
+) -> None:
+    found = certificate(authority.sign_server(["b"], new_key().public_key(), NOW_MS, days).decode())
+    assert found.not_valid_after_utc - found.not_valid_before_utc == lasts_days * DAY
 
 
 def test_the_list_of_revoked_certificates_is_signed_and_lasts_as_long_as_the_root(authority: Authority) -> None:

@@ -53,13 +53,15 @@ def test_the_root_is_exported_as_nodes_and_as_brokers_read_it(data: Path, tmp_pa
 
 
 def test_a_servers_folder_has_all_that_a_broker_needs(data: Path, tmp_path: Path) -> None:
-    run("issue-server", "broker.city", "127.0.0.1", "--data", data, "--to", tmp_path / "tls")
+    said = run("issue-server", "broker.city", "127.0.0.1", "--data", data, "--to", tmp_path / "tls")
     assert {path.name for path in (tmp_path / "tls").iterdir()} == {
         "server.key", "server.crt", "ca.crt", "crl.pem",
     }  # fmt: skip
     assert stat.S_IMODE((tmp_path / "tls" / "server.key").stat().st_mode) == 0o600
     found = certificate((tmp_path / "tls" / "server.crt").read_text())
-    found.verify_directly_issued_by(certificate((tmp_path / "tls" / "ca.crt").read_text()))
+    root = certificate((tmp_path / "tls" / "ca.crt").read_text())
+    found.verify_directly_issued_by(root)
+    assert f"broker.city, 127.0.0.1, until {root.not_valid_after_utc:%Y-%m-%d}" in said
     with pytest.raises(Conflict, match="keys are never overwritten"):
         run("issue-server", "broker.city", "--data", data, "--to", tmp_path / "tls")
 
