@@ -178,7 +178,7 @@ class Committer:
         change.episodes = self._episodes.unwritten()
         change.states += self._watchers.states()
         change.states += [(node, QUALITY, state) for node, state in self._quality.dirty()]
-        writing = asyncio.ensure_future(self._journal.commit(change))
+        writing = asyncio.ensure_future(self._write(change))
         cancelled = await whole(writing)  # else the ledger would not know whether the disk has it
         try:
             writing.result()
@@ -188,9 +188,14 @@ class Committer:
             self._watchers.unwritten(change.states)
             for node, schema, _ in change.births:  # not on disk: to be written when it comes again
                 self._births.pop((node, schema), None)  # two births of one may have come in one batch
-            if cancelled:
-                raise asyncio.CancelledError from None
-            raise
+            if not cancelled:
+                raise
+        if cancelled:
+            raise asyncio.CancelledError
+
+    async def _write(self, change: Change) -> None:
+        """Bring a change to the disk and in the same turn into the books: an account balances at any moment."""
+        await self._journal.commit(change)
         self._ledger.settle()
         self._quality.settle()
         self._episodes.written(change.episodes)
@@ -198,8 +203,6 @@ class Committer:
             self._ledger.count_quarantined(kept.node, kept.boot, -kept.readings)
         for entry in change.quarantined:
             self._ledger.count_quarantined(entry.node, entry.boot, entry.readings)
-        if cancelled:
-            raise asyncio.CancelledError
 
     def _retake(self, entry: Kept, change: Change) -> None:
         arrival = Arrival(entry.topic, entry.payload, round(self._now() * 1000))
