@@ -17,6 +17,7 @@ from dashboards.check import (
     catalogue,
     columns,
     keys,
+    languages,
     layout,
     links,
     mutes,
@@ -45,6 +46,7 @@ OF_BOARDS: dict[str, Checker] = {
     "links": links.check,
     "columns": columns.check,
     "names": names.check,
+    "languages": languages.check,
     "schemas": schemas.check,
     "roundtrip": roundtrip.check,
 }

@@ -12,6 +12,8 @@ USED = re.compile(r"\$\{(\w+)(?:[.:][^}]*)?\}|\$([A-Za-z_]\w*)|\[\[(\w+)(?::\w+)
 """The three ways in which Grafana lets a text name a variable."""
 
 _REGEX_PART = re.compile(r"[=!]~\s*/((?:\\.|\$\{[^}]*\}|[^/\\])*)/")
+_COMPARED = re.compile(r'"(\w+)"\s*(?:=~|!~|=|!=|<>)\s*(?:/\^?|\')\$\{?(\w+)')
+_LISTED = re.compile(r'WITH KEY = "(\w+)"')
 _TYPES = frozenset(
     {"query", "custom", "constant", "interval", "datasource", "textbox", "adhoc", "system", "groupby"}
 )
@@ -51,6 +53,7 @@ def check(files: Files) -> Faults:
                     name, f"variable {own}", f"uses ${missing}, which is not defined", "define or remove it"
                 )
             yield from _one(name, own, variable)
+        yield from _compared(name, board, defined)
         yield from _several(
             name,
             board,
@@ -73,6 +76,17 @@ def _one(name: str, own: str, variable: Json) -> Faults:
             yield _fault(name, where, "asks nothing", "give it a query")
         if variable.get("refresh") not in (1, 2):
             yield _fault(name, where, "is never asked again", "set refresh: 1 on load, 2 when the time changes")
+
+
+def _compared(name: str, board: Json, defined: dict[str, Json]) -> Faults:
+    """A variable lists the values of the tag with which it is compared; those of another match nothing."""
+    compared = {found for _, text in texts(board) for found in _COMPARED.findall(text)}
+    for own, variable in defined.items():
+        listed = _LISTED.search(str(variable.get("query") or ""))
+        tags = sorted(tag for tag, whose in compared if whose == own)
+        if listed and tags and listed[1] not in tags:
+            what = f"lists the tag {listed[1]}, and is compared with {' and '.join(tags)}"
+            yield _fault(name, f"variable {own}", what, f'write WITH KEY = "{tags[0]}"')
 
 
 def _several(name: str, board: Json, multi: set[str]) -> Faults:
