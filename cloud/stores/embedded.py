@@ -143,7 +143,7 @@ class EmbeddedStore:
         if db is None:
             db = self._local.db = self._connect()
             db.execute("PRAGMA query_only = 1")
-            db.create_aggregate("energy_mean", 1, EnergyMean)  # type: ignore[arg-type]
+            db.create_aggregate("energy_mean", 1, EnergyMean)  # type: ignore[arg-type]  # it may return None
         return db
 
     def _connect(self) -> sqlite3.Connection:

@@ -92,7 +92,7 @@ class Aqi:
         whole: list[Sequence[float]] = []
         for values, flags in self._rows:
             if None not in values and (flags == self._good or self._is_good(flags)):
-                whole.append(values)  # type: ignore[arg-type]
+                whole.append(values)  # type: ignore[arg-type]  # no None is in it
                 continue
             for _, index, bins, _ in self.parts:
                 value = values[index]

@@ -90,7 +90,7 @@ class Board:
         return machine.Pin(pins, machine.Pin.OUT)
 
     def _adc(self, pin):
-        return machine.ADC(pin, atten=machine.ADC.ATTN_11DB)  # type: ignore[call-arg]
+        return machine.ADC(pin, atten=machine.ADC.ATTN_11DB)  # type: ignore[call-arg]  # the stubs forgot it
 
     def led(self, on):
         """Light the board's own LED, where it has one."""
